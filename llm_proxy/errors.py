@@ -1,0 +1,112 @@
+"""Every way a request can fail, as one tree of exceptions.
+
+Owns the status, type and code that OpenAI's API uses for each failure. Must not
+know how an error is written down (that is `openai_api.errors`) nor import anything
+of ours.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
+DO_NOT_RETRY: Mapping[str, str] = MappingProxyType({"x-should-retry": "false"})
+"""The header by which the official SDKs skip their own retries."""
+
+
+class ProxyError(Exception):
+    """A failure with an answer: an HTTP status before the first event, an error event after it.
+
+    `message` is shown to the client: it says what was wrong, what was seen and what is
+    allowed, and never holds a secret or the address of an upstream. `param` is the path of
+    the offending field in the request (`messages[2].content`).
+    """
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    headers: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code if code is not None else self.default_code
+
+    default_code: ClassVar[str | None] = None
+
+
+class InvalidRequest(ProxyError):
+    """The request itself is wrong; sending it again will not help."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class InvalidJSON(InvalidRequest):
+    """The body is not a JSON document."""
+
+    default_code = "invalid_json"
+
+
+class InvalidAPIKey(InvalidRequest):
+    """No API key came with the request, or not one of ours."""
+
+    status = 401
+    default_code = "invalid_api_key"
+
+
+class UnknownURL(InvalidRequest):
+    """There is nothing at this path."""
+
+    status = 404
+    default_code = "unknown_url"
+
+
+class ModelNotFound(InvalidRequest):
+    """The model named is not one that is listed."""
+
+    status = 404
+    default_code = "model_not_found"
+
+
+class MethodNotAllowed(InvalidRequest):
+    """The path exists, but not for this method (RFC 9110, 15.5.6: `Allow` names those it has)."""
+
+    status = 405
+    default_code = "method_not_supported"
+
+    def __init__(self, message: str, *, allowed: str) -> None:
+        super().__init__(message)
+        self.headers = {"Allow": allowed}
+
+
+class BodyTooLarge(InvalidRequest):
+    """The body is longer than `LLM_PROXY_MAX_BODY_BYTES`."""
+
+    status = 413
+    default_code = "request_too_large"
+
+
+class InternalError(ProxyError):
+    """A fault of this program; the log has the traceback."""
+
+    default_code = "internal_error"
+
+
+class UpstreamError(ProxyError):
+    """The server behind the adapter failed, or answered something that is no answer."""
+
+    status = 502
+    type = "upstream_error"
+    default_code = "upstream_failed"
+    headers = DO_NOT_RETRY
+
+
+class UpstreamTimeout(UpstreamError):
+    """The server behind the adapter took longer than it may."""
+
+    status = 504
+    default_code = "upstream_timeout"
+
+
+class ClientGone(Exception):
+    """The client closed its connection: there is nobody left to answer."""
