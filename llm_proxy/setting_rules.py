@@ -1,0 +1,120 @@
+"""Rules for the values of settings: each turns text into a value or says what is allowed.
+
+A rule raises `ValueError` with a message that reads on after the name of the variable:
+`LLM_PROXY_V1: 'adaptor' is not one of mock, adapter`. Knows no variable by name.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+N = TypeVar("N", int, float)
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: token
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, 5.5: field-value
+
+
+def text(raw: str) -> str:
+    """Any text."""
+    return raw
+
+
+def words(raw: str) -> tuple[str, ...]:
+    """Comma-separated words; empty ones are left out."""
+    return tuple(word for word in map(str.strip, raw.split(",")) if word)
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """One of a few words."""
+
+    def rule(raw: str) -> str:
+        if raw not in allowed:
+            raise ValueError(f"{raw!r} is not one of {', '.join(allowed)}")
+        return raw
+
+    return rule
+
+
+def integer(low: int | None = None, high: int | None = None) -> Callable[[str], int]:
+    """A whole number within bounds."""
+
+    def rule(raw: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", raw):
+            raise ValueError(f"{raw!r} is not a whole number")
+        return _within(int(raw), raw, low, high)
+
+    return rule
+
+
+def number(low: float, high: float = math.inf) -> Callable[[str], float]:
+    """A finite number within bounds."""
+
+    def rule(raw: str) -> float:
+        try:
+            value = float(raw)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ValueError(f"{raw!r} is not a number")
+        return _within(value, raw, low, high)
+
+    return rule
+
+
+def _within(value: N, raw: str, low: N | None, high: N | None) -> N:
+    if low is not None and value < low:
+        raise ValueError(f"{raw} is less than {low}")
+    if high is not None and value > high:
+        raise ValueError(f"{raw} is more than {high}")
+    return value
+
+
+def http_url(raw: str) -> str:
+    """An absolute http or https URL."""
+    try:
+        parts = urlsplit(raw)
+        complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        complete = False
+    if not complete:
+        raise ValueError(f"{_shown(raw)} is not a URL like http://host:8000/path")
+    return raw
+
+
+def url_template(placeholder: str) -> Callable[[str], str]:
+    """An absolute http or https URL that holds `placeholder`."""
+
+    def rule(raw: str) -> str:
+        if placeholder not in raw:
+            raise ValueError(f"{_shown(raw)} does not hold {placeholder}")
+        return http_url(raw)
+
+    return rule
+
+
+def header_value(raw: str) -> str:
+    """A value that can be sent in an HTTP header; it is a secret and not repeated."""
+    if not _HEADER_VALUE.fullmatch(raw):
+        raise ValueError("the value holds characters that an HTTP header cannot carry")
+    return raw
+
+
+def headers(raw: str) -> tuple[tuple[str, str], ...]:
+    """A JSON object of header names and values; it is a secret and not repeated."""
+    try:
+        parsed = msgspec.json.decode(raw, type=dict[str, str])
+    except (msgspec.DecodeError, UnicodeError):
+        raise ValueError('the value is not a JSON object like {"X-Name": "value"}') from None
+    for name, value in parsed.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"the header {name!r} cannot be sent over HTTP")
+    return tuple(parsed.items())
+
+
+def _shown(raw: str) -> str:
+    """The value as an error may show it: without the credentials that a URL can hold."""
+    return repr(re.sub(r"//[^/@]*@", "//***@", raw))

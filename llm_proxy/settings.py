@@ -1,0 +1,166 @@
+"""Settings: what the environment says, checked once at the start.
+
+Owns the names, defaults and rules of every variable. Must not read the environment by
+itself (it is passed in) nor know what a setting is used for.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from llm_proxy import setting_rules as rules
+
+Group = TypeVar("Group")
+
+
+class SettingsError(ValueError):
+    """Some settings are wrong; the message lists all of them, one on a line."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("These settings are wrong:\n" + "\n".join(f"  {p}" for p in problems))
+
+
+def setting(
+    name: str, default: object, rule: Callable[[str], object], *, empty: bool = False
+) -> Any:
+    """A dataclass field read from the variable `name`.
+
+    An empty variable counts as not set, unless `empty` says that it means something.
+    """
+    metadata = {"name": name, "rule": rule, "empty": empty}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """What both halves share."""
+
+    host: str = setting("HOST", "127.0.0.1", rules.text)
+    port: int = setting("PORT", 8888, rules.integer(0, 65535))
+    v1: Literal["mock", "adapter"] = setting(
+        "LLM_PROXY_V1", "mock", rules.one_of("mock", "adapter")
+    )
+    api_keys: tuple[str, ...] = setting("LLM_PROXY_API_KEYS", (), rules.words)
+    keepalive_seconds: float = setting("LLM_PROXY_KEEPALIVE_SECONDS", 15.0, rules.number(0))
+    max_body_bytes: int = setting("LLM_PROXY_MAX_BODY_BYTES", 32 * 1024 * 1024, rules.integer(1))
+    log_level: Literal["debug", "info", "warning", "error"] = setting(
+        "LLM_PROXY_LOG_LEVEL", "info", rules.one_of("debug", "info", "warning", "error")
+    )
+    log_format: Literal["text", "json"] = setting(
+        "LLM_PROXY_LOG_FORMAT", "text", rules.one_of("text", "json")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MockSettings:
+    """What the mock answers, and how fast."""
+
+    reply: Literal["canned", "echo"] = setting(
+        "MOCK_REPLY", "canned", rules.one_of("canned", "echo")
+    )
+    models: tuple[str, ...] = setting(
+        "MOCK_MODELS",
+        ("gpt-3.5-turbo", "gpt-4o", "gpt-4o-mini", "text-embedding-3-small"),
+        rules.words,
+    )
+    ttft_ms: float = setting("MOCK_TTFT_MS", 0.0, rules.number(0))
+    tokens_per_second: float = setting("MOCK_TOKENS_PER_SECOND", 0.0, rules.number(0))
+    jitter: float = setting("MOCK_JITTER", 0.0, rules.number(0, 1))
+    seed: int = setting("MOCK_SEED", 0, rules.integer())
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterSettings:
+    """Where the legacy search API is, and how it is read."""
+
+    url: str = setting(
+        "STREAM_URL",
+        "http://127.0.0.1:8000/stream?topNDocuments=3&sessionID=12345",
+        rules.http_url,
+    )
+    model: str = setting("STREAM_MODEL", "legacy-search", rules.text)
+    query_param: str = setting("STREAM_QUERY_PARAM", "search_query", rules.text)
+    word_separator: str = setting("STREAM_WORD_SEPARATOR", " ", rules.text, empty=True)
+    citation_url: str = setting("STREAM_CITATION_URL", "", rules.url_template("{id}"))
+    connect_timeout_seconds: float = setting("STREAM_CONNECT_TIMEOUT", 5.0, rules.number(0.001))
+    idle_timeout_seconds: float = setting("STREAM_IDLE_TIMEOUT", 60.0, rules.number(0.001))
+    total_timeout_seconds: float = setting("STREAM_TOTAL_TIMEOUT", 600.0, rules.number(0.001))
+    bearer_token: str = setting("STREAM_BEARER_TOKEN", "", rules.header_value)
+    cookie: str = setting("STREAM_COOKIE", "", rules.header_value)
+    headers: tuple[tuple[str, str], ...] = setting("STREAM_HEADERS", (), rules.headers)
+    max_event_bytes: int = setting("STREAM_MAX_EVENT_BYTES", 1024 * 1024, rules.integer(1))
+    max_query_bytes: int = setting("STREAM_MAX_QUERY_BYTES", 3500, rules.integer(1))
+
+
+NOT_BUILT_YET: Mapping[str, str] = {
+    "LLM_PROXY_CORS_ORIGINS": "",
+    "LLM_PROXY_JOURNAL": "off",
+    "LLM_PROXY_JOURNAL_MAX": "",
+    "MOCK_FIXTURES": "",
+    "MOCK_TOKENIZER": "chars",
+    "MOCK_STRICT": "0",
+    "MOCK_RECORD": "",
+    "STREAM_SESSION_PARAM": "sessionID",
+    "STREAM_LOCAL_TASKS": "0",
+}
+"""Settings of later versions, and the one value of each that asks for nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings, checked."""
+
+    server: ServerSettings = ServerSettings()
+    mock: MockSettings = MockSettings()
+    adapter: AdapterSettings = AdapterSettings()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must never be shown or logged."""
+        adapter = self.adapter
+        known = (
+            *self.server.api_keys,
+            adapter.bearer_token,
+            adapter.cookie,
+            *(value for _, value in adapter.headers),
+        )
+        return tuple(secret for secret in known if secret)
+
+
+def from_env(environ: Mapping[str, str]) -> Settings:
+    """Read all settings from `environ`.
+
+    Raises:
+        SettingsError: some are wrong; all of them are listed.
+    """
+    problems = [
+        f"{name}: this version does not act on it yet; remove it"
+        + (f" or set it to {neutral}" if neutral else "")
+        for name, neutral in NOT_BUILT_YET.items()
+        if environ.get(name, "") not in ("", neutral)
+    ]
+    settings = Settings(
+        server=_read(ServerSettings, environ, problems),
+        mock=_read(MockSettings, environ, problems),
+        adapter=_read(AdapterSettings, environ, problems),
+    )
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _read(group: Callable[..., Group], environ: Mapping[str, str], problems: list[str]) -> Group:
+    """Read the fields of one group, adding what is wrong to `problems`."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(group):  # type: ignore[arg-type]
+        name, rule, empty = field.metadata["name"], field.metadata["rule"], field.metadata["empty"]
+        raw = environ.get(name)
+        if raw is None or (raw == "" and not empty):
+            continue
+        try:
+            values[field.name] = rule(raw)
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+    return group(**values)
