@@ -1,0 +1,97 @@
+"""Typed decoding of request bodies: one place where types are checked.
+
+Turns what msgspec says of a document into OpenAI's error messages, with the path of the
+field as OpenAI writes it (`messages[2].content`). Knows no endpoint.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+
+from llm_proxy.errors import InvalidJSON, InvalidRequest
+
+Body = TypeVar("Body", bound=msgspec.Struct)
+
+_AT = re.compile(r"(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>.*)`)?", re.DOTALL)
+_INDEX = re.compile(r"\[[^]]*\]")
+_MISSING = re.compile(r"Object missing required field `(?P<field>.*)`")
+_EXPECTED = re.compile(r"Expected `(?P<types>[^`]*)`(?:, got `(?P<got>[^`]*)`)?(?P<rest>.*)")
+_INVALID = re.compile(r"Invalid (?:enum )?value (?P<value>.*)")
+_NAMES = {
+    "array": "an array",
+    "bool": "a boolean",
+    "float": "a decimal number",
+    "int": "an integer",
+    "null": "null",
+    "object": "an object",
+    "str": "a string",
+}
+
+
+def decode_body(
+    document: bytes, shape: type[Body], supported: Mapping[str, str]
+) -> tuple[Body, dict[str, Any]]:
+    """Decode a JSON object, and return it with the top-level fields that `shape` lacks.
+
+    `supported` names the values allowed for a field, by its path without indices
+    (`messages.role`), for the error message.
+
+    Raises:
+        InvalidJSON: the document is not JSON in UTF-8 (RFC 8259, 8.1).
+        InvalidRequest: a field is missing or has a wrong type or value; `param` names it.
+    """
+    try:
+        parsed = msgspec.json.decode(document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidJSON(f"The body of the request is not valid JSON: {error}.") from None
+    try:
+        body = msgspec.convert(parsed, shape)
+    except msgspec.ValidationError as error:
+        _refuse(str(error), supported)
+    known = shape.__struct_encode_fields__
+    return body, {name: value for name, value in parsed.items() if name not in known}
+
+
+def _refuse(problem: str, supported: Mapping[str, str]) -> NoReturn:
+    """Say in OpenAI's words what msgspec found wrong."""
+    at = _AT.fullmatch(problem)
+    assert at is not None, problem
+    what, path = at["what"], (at["path"] or "").removeprefix(".")
+    if missing := _MISSING.fullmatch(what):
+        param = f"{path}.{missing['field']}" if path else missing["field"]
+        raise InvalidRequest(
+            f"Missing required parameter: '{param}'.",
+            param=param,
+            code="missing_required_parameter",
+        )
+    if not path:
+        raise InvalidRequest(f"The body of the request must be a JSON object. {what}.")
+    if invalid := _INVALID.fullmatch(what):
+        values = supported.get(_INDEX.sub("", path), "")
+        allowed = f" Supported values are: {values}." if values else ""
+        raise InvalidRequest(
+            f"Invalid value: {invalid['value']}.{allowed}", param=path, code="invalid_value"
+        )
+    expected = _EXPECTED.fullmatch(what)
+    if expected is None:
+        raise InvalidRequest(f"Invalid value for '{path}': {what}.", param=path)
+    if expected["rest"]:
+        raise InvalidRequest(
+            f"Invalid value for '{path}': expected {_named(expected['types'])}{expected['rest']}.",
+            param=path,
+            code="empty_array" if expected["rest"] == " of length >= 1" else "invalid_value",
+        )
+    but = f", but got {_named(expected['got'])} instead" if expected["got"] else ""
+    raise InvalidRequest(
+        f"Invalid type for '{path}': expected {_named(expected['types'])}{but}.",
+        param=path,
+        code="invalid_type",
+    )
+
+
+def _named(types: str) -> str:
+    """`str | array` as `a string or an array`; null is always allowed and not worth a word."""
+    names = [_NAMES.get(name, name) for name in types.split(" | ")]
+    return " or ".join([name for name in names if name != "null"] or names)

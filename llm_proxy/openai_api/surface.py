@@ -1,0 +1,49 @@
+"""What a surface is: one endpoint that takes a request and answers with a reply.
+
+Knows no endpoint in particular; the table of them is `openai_api.surfaces`.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+from llm_proxy.errors import ProxyError
+from llm_proxy.reply import ChatRequest, Event, Reply
+
+
+class Stamp(Struct, frozen=True):
+    """What is the same in all chunks of a reply: an id without prefix, and Unix seconds."""
+
+    id: str
+    created: int
+
+
+class Encoder(Protocol):
+    """Writes the events of one reply down as server-sent events, as they come.
+
+    The bytes for one event hold whole server-sent events, or nothing where the surface has
+    nothing to say about it. After `fail` or `end` nothing more is asked of it.
+    """
+
+    def encode(self, event: Event) -> bytes:
+        """Bytes for one event."""
+
+    def fail(self, error: ProxyError) -> bytes:
+        """Bytes that tell of an error in the middle; the stream ends with them."""
+
+    def end(self) -> bytes:
+        """Bytes that close a stream which ended well."""
+
+
+class Surface(Struct, frozen=True):
+    """One endpoint below a base such as `/v1`.
+
+    `parse` raises `InvalidRequest`, naming the field; `encoder` begins a stream; `body`
+    writes a whole reply as one JSON document.
+    """
+
+    path: str
+    parse: Callable[[bytes], ChatRequest]
+    encoder: Callable[[ChatRequest, Stamp], Encoder]
+    body: Callable[[Reply, ChatRequest, Stamp], bytes]
