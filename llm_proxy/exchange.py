@@ -1,0 +1,67 @@
+"""One request and what became of it: the facts that the request log tells.
+
+Filled in while the request is served, told once when it is over. Knows no Flask and no
+log format.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llm_proxy.errors import ClientGone, ProxyError, UpstreamError
+from llm_proxy.reply import Usage
+
+Outcome = Literal["done", "refused", "failed", "upstream failed", "client gone"]
+
+
+@dataclass(kw_only=True)
+class Exchange:
+    """The record of one request.
+
+    `outcome`: `done`; `refused` (the client's mistake), `failed` (ours), `upstream failed`;
+    `client gone` (it left before the end). `size` is the bytes of the answer's body. The
+    bodies themselves are kept only where `keep_bodies` says so.
+    """
+
+    method: str
+    path: str
+    tell: Callable[["Exchange"], None]
+    keep_bodies: bool = False
+    id: str = field(default_factory=lambda: f"req_{secrets.token_hex(16)}")
+    status: int = 0
+    model: str | None = None
+    stream: bool = False
+    usage: Usage | None = None
+    size: int = 0
+    outcome: Outcome = "done"
+    request_body: bytes = b""
+    response_body: list[bytes] = field(default_factory=list)
+    seconds: float = 0.0
+    _began: float = field(default_factory=time.monotonic)
+    _over: bool = False
+
+    def sent(self, chunk: bytes) -> bytes:
+        """Account for a piece of the answer's body, and give it back."""
+        self.size += len(chunk)
+        if self.keep_bodies:
+            self.response_body.append(chunk)
+        return chunk
+
+    def ended_by(self, error: ProxyError | ClientGone) -> None:
+        """Say that `error` was how the exchange ended."""
+        match error:
+            case ClientGone():
+                self.outcome = "client gone"
+            case UpstreamError():
+                self.outcome = "upstream failed"
+            case _:
+                self.outcome = "refused" if error.status < 500 else "failed"
+
+    def end(self) -> None:
+        """Tell of the exchange; the first call counts, later ones do nothing."""
+        if not self._over:
+            self._over = True
+            self.seconds = time.monotonic() - self._began
+            self.tell(self)
