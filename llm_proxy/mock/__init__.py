@@ -1,0 +1,12 @@
+"""The mock: OpenAI's API without a model behind it. Never imports the adapter."""
+
+from flask import Blueprint
+
+from llm_proxy import serving
+from llm_proxy.mock.source import MockSource
+from llm_proxy.settings import MockSettings, ServerSettings
+
+
+def blueprint(settings: MockSettings, server: ServerSettings) -> Blueprint:
+    """The routes of the mock, to be mounted below any base."""
+    return serving.half("mock", MockSource(settings), settings.models, server)
