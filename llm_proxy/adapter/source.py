@@ -1,0 +1,48 @@
+"""The source of the adapter's replies: the legacy API's words and citations as events."""
+
+from contextlib import closing
+
+from llm_proxy.adapter.citations import citation_block
+from llm_proxy.adapter.dialects import Citation, End, Word, understand
+from llm_proxy.adapter.question import question
+from llm_proxy.adapter.upstream import Upstream
+from llm_proxy.reply import IDLE, Annotations, ChatRequest, Events, Finish, TextDelta
+from llm_proxy.settings import AdapterSettings
+
+
+class LegacySource:
+    """Asks the legacy API, once for each request."""
+
+    def __init__(self, settings: AdapterSettings, upstream: Upstream) -> None:
+        self._settings = settings
+        self._upstream = upstream
+
+    def reply(self, request: ChatRequest) -> Events:
+        """Words as they arrive, then the citations as a block of their own, then `stop`.
+
+        Raises:
+            InvalidRequest: the conversation asks nothing; the legacy API is not called.
+            UpstreamError: the legacy API failed, before or amid the answer.
+        """
+        settings = self._settings
+        citations: dict[str, None] = {}
+        said = ""
+        with closing(self._upstream.payloads(question(request))) as payloads:
+            for payload in payloads:
+                if payload is None:
+                    yield IDLE
+                    continue
+                match understand(payload):
+                    case Word(text) if text:
+                        separated = said and not (said[-1].isspace() or text[0].isspace())
+                        said = text
+                        yield TextDelta(settings.word_separator + text if separated else text)
+                    case Citation(document):
+                        citations[document] = None
+                    case End():
+                        break
+        if citations:
+            block = citation_block(list(citations), settings.citation_url)
+            yield TextDelta(block if said else block.lstrip())
+            yield Annotations(list(citations))
+        yield Finish()

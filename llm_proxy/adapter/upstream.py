@@ -1,0 +1,150 @@
+"""The upstream client: asks the legacy API and yields the payloads of its events.
+
+Owns the connection, its time limits and its failures. Must not know what a payload means.
+"""
+
+import logging
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import requests
+import urllib3
+from sseclient import SSEClient
+
+from llm_proxy.adapter.framing import EventTooLarge, Framing
+from llm_proxy.adapter.question import search_url
+from llm_proxy.adapter.wire import UpstreamSilent, UpstreamSlow, arrivals
+from llm_proxy.errors import UpstreamError, UpstreamTimeout
+from llm_proxy.settings import AdapterSettings
+
+log = logging.getLogger(__name__)
+
+TURN_SECONDS = 0.25
+"""How long a silent upstream is waited for before the caller gets a turn."""
+
+POOL_SIZE = 256
+"""Connections kept for reuse: as many as `gunicorn.conf.py` lets requests run at once."""
+
+Payloads = Generator[str | None, None, None]
+
+
+class Upstream:
+    """The legacy API at one URL; shared by all threads of a process."""
+
+    def __init__(self, settings: AdapterSettings) -> None:
+        self._settings = settings
+        self._session = requests.Session()
+        # Neither ~/.netrc, which replaces an Authorization header, nor proxies from the
+        # environment have a say in where the question goes.
+        self._session.trust_env = False
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=POOL_SIZE)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+        self._session.headers.update({"Accept": "text/event-stream", "Cache-Control": "no-store"})
+        if settings.bearer_token:
+            self._session.headers["Authorization"] = f"Bearer {settings.bearer_token}"
+        if settings.cookie:
+            self._session.headers["Cookie"] = settings.cookie
+        self._session.headers.update(settings.headers)
+
+    def payloads(self, query: str) -> Payloads:
+        """Yield the payload of each event the moment it is there, and `None` now and then
+        while there is nothing.
+
+        The end of the body is the end of the answer.
+
+        Raises:
+            UpstreamError: the legacy API cannot be reached, answers with an error or with
+                something that is no event stream, or breaks off.
+            UpstreamTimeout: it takes longer than one of its time limits.
+        """
+        settings = self._settings
+        deadline = time.monotonic() + settings.total_timeout_seconds
+        framing = Framing(settings.max_event_bytes)
+        with _translated_errors(), self._asked(query) as response:
+            _check(response)
+            received = arrivals(response, TURN_SECONDS, settings.idle_timeout_seconds, deadline)
+            for piece in received:
+                if piece is None:
+                    yield None
+                    continue
+                for event in framing.feed(piece):
+                    yield from _payloads(event)
+            for event in framing.end():
+                yield from _payloads(event)
+
+    def _asked(self, query: str) -> requests.Response:
+        settings = self._settings
+        return self._session.get(
+            search_url(settings.url, settings.query_param, query, settings.max_query_bytes),
+            stream=True,
+            allow_redirects=False,
+            timeout=(settings.connect_timeout_seconds, settings.idle_timeout_seconds),
+        )
+
+
+def _payloads(event: bytes) -> Iterator[str]:
+    """The payload of one framed event, if it has one.
+
+    Bytes that are no UTF-8 are replaced, as WHATWG HTML 9.2.6 has it; the decoder behind
+    would give up.
+    """
+    clean = event.decode(errors="replace").encode()
+    for decoded in SSEClient(iter([clean])).events():
+        yield decoded.data
+
+
+def _check(response: requests.Response) -> None:
+    """Refuse an answer that is no event stream before anything is read of it.
+
+    Raises:
+        UpstreamError: says what came instead.
+    """
+    if response.status_code != 200:
+        raise UpstreamError(
+            f"The legacy search API answered with HTTP status {response.status_code}. "
+            "Check STREAM_URL and the credentials (STREAM_BEARER_TOKEN, STREAM_COOKIE).",
+            code="upstream_status",
+        )
+    media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media_type != "text/event-stream":
+        raise UpstreamError(
+            "The legacy search API answered with "
+            f"{media_type or 'a body without a media type'} instead of text/event-stream. "
+            "Check that STREAM_URL is the address of its stream, and that its login is valid.",
+            code="upstream_not_a_stream",
+        )
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Say as one of ours what requests, urllib3 and our own reading raise.
+
+    The messages are ours throughout: theirs name the address of the upstream.
+    """
+    try:
+        yield
+    except (requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError):
+        raise UpstreamTimeout(
+            "The legacy search API did not accept a connection within STREAM_CONNECT_TIMEOUT. "
+            "Check that it runs and that STREAM_URL is its address."
+        ) from None
+    except (requests.Timeout, urllib3.exceptions.ReadTimeoutError, UpstreamSilent):
+        raise UpstreamTimeout(
+            "The legacy search API sent nothing for as long as STREAM_IDLE_TIMEOUT allows."
+        ) from None
+    except UpstreamSlow:
+        raise UpstreamTimeout(
+            "The legacy search API took longer than STREAM_TOTAL_TIMEOUT for its answer."
+        ) from None
+    except EventTooLarge:
+        raise UpstreamError(
+            "The legacy search API sent an event larger than STREAM_MAX_EVENT_BYTES."
+        ) from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        log.warning("The upstream failed: %s", error)
+        raise UpstreamError(
+            "The legacy search API cannot be reached, or broke off its answer. "
+            "Check that it runs and that STREAM_URL is its address."
+        ) from None
