@@ -7,7 +7,7 @@ import os
 
 from flask import Flask
 
-from llm_proxy import adapter, logs, mock, serving
+from llm_proxy import adapter, edge, logs, mock
 from llm_proxy.settings import Settings, from_env
 
 
@@ -20,7 +20,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or from_env(os.environ)
     logs.configure(settings)
     app = Flask(__name__, static_folder=None)
-    serving.install(app, settings.server)
+    edge.install(app, settings.server)
     halves = {
         "mock": mock.blueprint(settings.mock, settings.server),
         "adapter": adapter.blueprint(settings.adapter, settings.server),

@@ -6,7 +6,7 @@ JSON nor HTTP; nothing here sleeps or reads a clock.
 """
 
 import re
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct, field
@@ -33,7 +33,7 @@ class Message(Struct, frozen=True, kw_only=True):
     role: Role
     text: str = ""
     attachments: int = 0
-    tool_calls: Sequence[ToolCall] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
 
 
@@ -45,10 +45,10 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     """
 
     model: str
-    messages: Sequence[Message]
+    messages: tuple[Message, ...]
     stream: bool = False
     include_usage: bool = False
-    tools: Sequence[Mapping[str, Any]] = ()
+    tools: tuple[Mapping[str, Any], ...] = ()
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def last_user_text(self) -> str:
@@ -104,7 +104,7 @@ class ToolCallDelta(Struct, frozen=True, gc=False):
 class Annotations(Struct, frozen=True):
     """Ids of the documents that the answer cites, distinct, in order of first appearance."""
 
-    citations: Sequence[str]
+    citations: tuple[str, ...]
     choice: int = 0
 
 
@@ -142,15 +142,15 @@ class Choice(Struct):
 
     text: str = ""
     reasoning: str = ""
-    tool_calls: Sequence[ToolCall] = ()
-    citations: Sequence[str] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    citations: tuple[str, ...] = ()
     reason: FinishReason = "stop"
 
 
 class Reply(Struct, frozen=True):
     """A finished reply: its choices in the order of their index."""
 
-    choices: Sequence[Choice]
+    choices: tuple[Choice, ...]
     usage: Usage
 
 
@@ -181,7 +181,7 @@ def collect(events: Iterable[Event]) -> Reply:
         choice.add(event)
         if isinstance(event, Finish) and event.usage is not None:
             usage = event.usage
-    return Reply([folding[index].choice() for index in sorted(folding)], usage)
+    return Reply(tuple(folding[index].choice() for index in sorted(folding)), usage)
 
 
 class _Folding:
@@ -191,7 +191,7 @@ class _Folding:
         self.text: list[str] = []
         self.reasoning: list[str] = []
         self.calls: dict[int, list[str]] = {}
-        self.citations: Sequence[str] = ()
+        self.citations: tuple[str, ...] = ()
         self.reason: FinishReason = "stop"
 
     def add(self, event: Event) -> None:
@@ -209,10 +209,10 @@ class _Folding:
                 self.reason = reason
 
     def choice(self) -> Choice:
-        calls = [
+        calls = tuple(
             ToolCall(call_id, name, "".join(arguments))
             for _, (call_id, name, *arguments) in sorted(self.calls.items())
-        ]
+        )
         return Choice(
             "".join(self.text), "".join(self.reasoning), calls, self.citations, self.reason
         )

@@ -64,6 +64,7 @@ class EventStream:
         self._events = lived(events, clock, silence_seconds)
         self._encoder = encoder
         self._exchange = exchange
+        exchange.outcome = "client gone"  # until the server has taken the last byte
         self._first: Event | None = None
         self._chunks = self._run()
 
@@ -89,7 +90,6 @@ class EventStream:
 
     def _run(self) -> Generator[bytes, None, None]:
         exchange, encoder = self._exchange, self._encoder
-        exchange.outcome = "client gone"  # until the server has taken the last byte
         failure: ProxyError
         try:
             for event in self._from_the_first():

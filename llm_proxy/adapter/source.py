@@ -44,5 +44,5 @@ class LegacySource:
         if citations:
             block = citation_block(list(citations), settings.citation_url)
             yield TextDelta(block if said else block.lstrip())
-            yield Annotations(list(citations))
+            yield Annotations(tuple(citations))
         yield Finish()

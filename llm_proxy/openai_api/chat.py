@@ -91,10 +91,10 @@ def parse(document: bytes) -> ChatRequest:
     ]
     return ChatRequest(
         model=body.model,
-        messages=[messages.message(wire) for wire in body.messages],
+        messages=tuple(messages.message(wire) for wire in body.messages),
         stream=bool(body.stream),
         include_usage=bool(body.stream_options and body.stream_options.include_usage),
-        tools=[*(body.tools or ()), *functions],
+        tools=(*(body.tools or ()), *functions),
         unknown=unknown,
     )
 
@@ -134,7 +134,7 @@ class ChatEncoder:
                 self._usage = usage or self._usage
                 chunk = self._chunk(choice, b"{}", reason, self._citations.pop(choice, b""))
             case Annotations(citations, choice):
-                self._citations[choice] = b',"citations":' + _json(list(citations))
+                self._citations[choice] = b',"citations":' + _json(citations)
                 return b""
             case Pause():
                 return b""
@@ -164,7 +164,7 @@ class ChatEncoder:
 
 def body(reply: Reply, request: ChatRequest, stamp: Stamp) -> bytes:
     """The chat completion object of a whole reply."""
-    citations = next((choice.citations for choice in reply.choices if choice.citations), None)
+    citations = next((choice.citations for choice in reply.choices if choice.citations), ())
     return _json(
         {
             "id": f"chatcmpl-{stamp.id}",
@@ -174,7 +174,7 @@ def body(reply: Reply, request: ChatRequest, stamp: Stamp) -> bytes:
             "choices": [_choice(index, choice) for index, choice in enumerate(reply.choices)],
             "usage": _usage(reply.usage),
         }
-        | ({"citations": list(citations)} if citations else {})
+        | ({"citations": citations} if citations else {})
     )
 
 

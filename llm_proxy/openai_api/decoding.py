@@ -20,10 +20,12 @@ _MISSING = re.compile(r"Object missing required field `(?P<field>.*)`")
 _EXPECTED = re.compile(r"Expected `(?P<types>[^`]*)`(?:, got `(?P<got>[^`]*)`)?(?P<rest>.*)")
 _INVALID = re.compile(r"Invalid (?:enum )?value (?P<value>.*)")
 _NAMES = {
+    "NoneType": "null",
     "array": "an array",
     "bool": "a boolean",
     "float": "a decimal number",
     "int": "an integer",
+    "list": "an array",
     "null": "null",
     "object": "an object",
     "str": "a string",
@@ -46,6 +48,9 @@ def decode_body(
         parsed = msgspec.json.decode(document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidJSON(f"The body of the request is not valid JSON: {error}.") from None
+    if not isinstance(parsed, dict):
+        kind = _NAMES[type(parsed).__name__]
+        raise InvalidRequest(f"The body of the request must be a JSON object, but it is {kind}.")
     try:
         body = msgspec.convert(parsed, shape)
     except msgspec.ValidationError as error:
@@ -66,8 +71,6 @@ def _refuse(problem: str, supported: Mapping[str, str]) -> NoReturn:
             param=param,
             code="missing_required_parameter",
         )
-    if not path:
-        raise InvalidRequest(f"The body of the request must be a JSON object. {what}.")
     if invalid := _INVALID.fullmatch(what):
         values = supported.get(_INDEX.sub("", path), "")
         allowed = f" Supported values are: {values}." if values else ""

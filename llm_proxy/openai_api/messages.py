@@ -3,7 +3,6 @@
 Source of the shapes: API reference, "Create chat completion", `messages`.
 """
 
-from collections.abc import Sequence
 from typing import Any, cast
 
 from msgspec import Struct
@@ -129,7 +128,7 @@ def _content(content: Content | None) -> tuple[str, int]:
     return "\n".join(texts), len(content) - len(texts)
 
 
-def _calls(wire: AssistantMessage) -> Sequence[ToolCall]:
+def _calls(wire: AssistantMessage) -> tuple[ToolCall, ...]:
     calls = [
         ToolCall(call.id, call.function.name, call.function.arguments)
         if isinstance(call, FunctionToolCall)
@@ -138,4 +137,4 @@ def _calls(wire: AssistantMessage) -> Sequence[ToolCall]:
     ]
     if wire.function_call is not None:
         calls.append(ToolCall("", wire.function_call.name, wire.function_call.arguments))
-    return calls
+    return tuple(calls)

@@ -1,0 +1,127 @@
+"""What surrounds every request, wherever it goes: its id, its key, its errors, its log line.
+
+Flask code, as are `serving` and the two blueprints. Knows no route but `/health`.
+"""
+
+import hmac
+import logging
+from collections.abc import Callable, Sequence
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from llm_proxy import errors
+from llm_proxy.errors import ClientGone, InternalError, InvalidRequest, ProxyError
+from llm_proxy.exchange import Exchange
+from llm_proxy.logs import bodies_wanted, log_exchange
+from llm_proxy.openai_api import errors as error_shape
+from llm_proxy.settings import ServerSettings
+from llm_proxy.streaming import EventStream
+
+log = logging.getLogger(__name__)
+
+HEALTH = "/health"
+
+
+def install(app: Flask, settings: ServerSettings) -> None:
+    """Give `app` its health route, its keys, its error handlers and its request log."""
+    app.url_map.strict_slashes = False
+    app.add_url_rule(
+        HEALTH, "health", lambda: Response(b'{"status":"ok"}', mimetype=error_shape.MEDIA_TYPE)
+    )
+    app.before_request(_begin_exchange)
+    if settings.api_keys:
+        app.before_request(_key_check(settings.api_keys))
+    app.after_request(_finish_exchange)
+    app.register_error_handler(ProxyError, _render)
+    app.register_error_handler(ClientGone, _answer_nobody)
+    app.register_error_handler(HTTPException, _render_http)
+    app.register_error_handler(Exception, _render_crash)
+
+
+def _begin_exchange() -> None:
+    g.exchange = Exchange(
+        method=request.method,
+        path=request.path,
+        tell=log_exchange,
+        keep_bodies=bodies_wanted(),
+    )
+
+
+def _finish_exchange(response: Response) -> Response:
+    exchange: Exchange = g.exchange
+    exchange.status = response.status_code
+    response.headers["x-request-id"] = exchange.id
+    if not isinstance(response.response, EventStream):
+        exchange.sent(response.get_data())
+        response.call_on_close(exchange.end)
+    return response
+
+
+def _key_check(keys: Sequence[str]) -> Callable[[], None]:
+    """A check that a request brings one of `keys` (RFC 6750, 2.1: Authorization: Bearer)."""
+    known = [key.encode() for key in keys]
+
+    def check() -> None:
+        if request.path == HEALTH:
+            return
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        # Every key is compared, whichever fits: the time taken tells nothing.
+        fits = [hmac.compare_digest(given.strip().encode(), key) for key in known]
+        if scheme.lower() != "bearer" or not any(fits):
+            raise errors.InvalidAPIKey(
+                "This server asks for an API key: send one of LLM_PROXY_API_KEYS "
+                "as 'Authorization: Bearer KEY'."
+            )
+
+    return check
+
+
+def _render(error: ProxyError) -> Response:
+    g.exchange.ended_by(error)
+    response = Response(
+        error_shape.error_body(error), error.status, mimetype=error_shape.MEDIA_TYPE
+    )
+    response.headers.update(error.headers)
+    return response
+
+
+def _render_http(error: HTTPException) -> Response:
+    """The errors of Flask and Werkzeug, in OpenAI's shape."""
+    method, path = request.method, request.path[:200]
+    match error:
+        case NotFound():
+            return _render(
+                errors.UnknownURL(
+                    f"Invalid URL ({method} {path}). "
+                    "The API is below /v1, /mock/v1 and /adapter/v1."
+                )
+            )
+        case MethodNotAllowed():
+            allowed = ", ".join(sorted(error.valid_methods or ()))
+            return _render(
+                errors.MethodNotAllowed(
+                    f"{method} is not allowed at {path}. Allowed are: {allowed}.", allowed=allowed
+                )
+            )
+        case _ if (error.code or 500) < 500:
+            return _render(InvalidRequest(error.description or error.name))
+        case _:
+            return _render_crash(error)
+
+
+def _render_crash(error: Exception) -> Response:
+    """Anything unforeseen: the traceback goes to the log, the request id to the client."""
+    log.error("A request crashed, request id %s", g.exchange.id, exc_info=error)
+    return _render(
+        InternalError(
+            "The server had an error while processing the request. "
+            f"The request id is {g.exchange.id}."
+        )
+    )
+
+
+def _answer_nobody(gone: ClientGone) -> Response:
+    """The client has left; 499 is how nginx logs this."""
+    g.exchange.ended_by(gone)
+    return Response(status=499)

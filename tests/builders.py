@@ -1,0 +1,34 @@
+"""Builders for the values that many tests need."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from llm_proxy import create_app
+from llm_proxy.openai_api.surface import Stamp
+from llm_proxy.reply import ChatRequest, Event, Events, Message
+from llm_proxy.settings import Settings, from_env
+
+STAMP = Stamp(id="a" * 12, created=1_700_000_000)
+
+
+def chat_request(text: str = "hi", **fields: Any) -> ChatRequest:
+    return ChatRequest(model="gpt-4o", messages=(Message(role="user", text=text),), **fields)
+
+
+def chat_document(text: str = "hi", **fields: Any) -> dict[str, Any]:
+    return {"model": "gpt-4o", "messages": [{"role": "user", "content": text}], **fields}
+
+
+def stream_of(events: Iterable[Event | Exception]) -> Events:
+    """A source's generator that yields `events`, and raises the exceptions among them."""
+    for event in events:
+        if isinstance(event, Exception):
+            raise event
+        yield event
+
+
+def client(**environ: str) -> FlaskClient:
+    """A client of the whole application, in process."""
+    return create_app(from_env(environ) if environ else Settings()).test_client()

@@ -1,0 +1,249 @@
+"""What the chat completions surface takes, and how it refuses the rest."""
+
+import json
+from typing import Any
+
+import pytest
+
+from llm_proxy.errors import InvalidJSON, InvalidRequest
+from llm_proxy.openai_api.chat import parse
+from llm_proxy.reply import ChatRequest, Message, ToolCall
+from tests.builders import chat_document
+
+TOOL = {"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}
+
+
+def parsed(document: object) -> ChatRequest:
+    return parse(json.dumps(document).encode())
+
+
+def with_messages(*messages: object) -> dict[str, Any]:
+    return {"model": "gpt-4o", "messages": list(messages)}
+
+
+def test_a_request_becomes_nouns() -> None:
+    document = {
+        **chat_document("What?", stream=True, stream_options={"include_usage": True}),
+        "tools": [TOOL],
+        "functions": [{"name": "old", "description": "an older one"}],
+        "made_up": [1],
+    }
+    assert parsed(document) == ChatRequest(
+        model="gpt-4o",
+        messages=(Message(role="user", text="What?"),),
+        stream=True,
+        include_usage=True,
+        tools=(
+            TOOL,
+            {"type": "function", "function": {"name": "old", "description": "an older one"}},
+        ),
+        unknown={"made_up": [1]},
+    )
+
+
+def test_every_role_and_form_of_content_is_understood() -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    custom = {"id": "call_2", "type": "custom", "custom": {"name": "g", "input": "x"}}
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    parts = [{"type": "text", "text": "one"}, image, {"type": "text", "text": "two"}]
+    document = with_messages(
+        {"role": "system", "content": "be brief"},
+        {"role": "developer", "content": [{"type": "text", "text": "really"}]},
+        {"role": "user", "content": parts, "name": "ann"},
+        {"role": "assistant", "content": None, "tool_calls": [call, custom]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "42"},
+        {"role": "assistant", "refusal": "No."},
+        {"role": "assistant", "function_call": {"name": "h", "arguments": "[]"}},
+        {"role": "function", "name": "h", "content": None},
+    )
+    assert parsed(document).messages == (
+        Message(role="system", text="be brief"),
+        Message(role="developer", text="really"),
+        Message(role="user", text="one\ntwo", attachments=1),
+        Message(
+            role="assistant",
+            tool_calls=(ToolCall("call_1", "f", "{}"), ToolCall("call_2", "g", "x")),
+        ),
+        Message(role="tool", text="42", tool_call_id="call_1"),
+        Message(role="assistant", text="No."),
+        Message(role="assistant", tool_calls=(ToolCall("", "h", "[]"),)),
+        Message(role="function"),
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"max_tokens": 0},
+        {"stream": None, "stream_options": None, "tools": None, "temperature": None},
+        {"temperature": 1, "top_p": 0.5, "stop": "x"},
+        {"stop": ["x", "y"], "logit_bias": {"50256": -100}, "seed": -1},
+        {"tool_choice": "auto"},
+        {"tool_choice": {"type": "function", "function": {"name": "search"}}},
+        {"response_format": {"type": "json_object"}, "metadata": {"a": "b"}},
+    ],
+)
+def test_legal_parameters_are_accepted(fields: dict[str, Any]) -> None:
+    assert parsed(chat_document(**fields)).unknown == {}
+
+
+@pytest.mark.parametrize(
+    ("document", "param", "code", "message"),
+    [
+        (
+            {"messages": [{"role": "user", "content": "hi"}]},
+            "model",
+            "missing_required_parameter",
+            "Missing required parameter: 'model'.",
+        ),
+        (
+            {"model": "m"},
+            "messages",
+            "missing_required_parameter",
+            "Missing required parameter: 'messages'.",
+        ),
+        (
+            with_messages(),
+            "messages",
+            "empty_array",
+            "Invalid value for 'messages': expected an array of length >= 1.",
+        ),
+        (
+            {"model": "m", "messages": "hi"},
+            "messages",
+            "invalid_type",
+            "Invalid type for 'messages': expected an array, but got a string instead.",
+        ),
+        (
+            with_messages({"role": "user", "content": "a"}, {"role": "assistant"}, {"role": "x"}),
+            "messages[2].role",
+            "invalid_value",
+            "Invalid value: 'x'. Supported values are: 'system', 'developer', 'user', "
+            "'assistant', 'tool', and 'function'.",
+        ),
+        (
+            with_messages({"role": "user", "content": 5}),
+            "messages[0].content",
+            "invalid_type",
+            "Invalid type for 'messages[0].content': expected a string or an array, "
+            "but got an integer instead.",
+        ),
+        (
+            with_messages({"role": "user", "content": None}),
+            "messages[0].content",
+            "invalid_type",
+            "Invalid type for 'messages[0].content': expected a string or an array, "
+            "but got null instead.",
+        ),
+        (
+            with_messages({"role": "user"}),
+            "messages[0].content",
+            "missing_required_parameter",
+            "Missing required parameter: 'messages[0].content'.",
+        ),
+        (
+            with_messages({"content": "hi"}),
+            "messages[0].role",
+            "missing_required_parameter",
+            "Missing required parameter: 'messages[0].role'.",
+        ),
+        (
+            with_messages("hi"),
+            "messages[0]",
+            "invalid_type",
+            "Invalid type for 'messages[0]': expected an object, but got a string instead.",
+        ),
+        (
+            with_messages({"role": "user", "content": [{"type": "video"}]}),
+            "messages[0].content[0].type",
+            "invalid_value",
+            "Invalid value: 'video'. Supported values are: 'text', 'refusal', 'image_url', "
+            "'input_audio', and 'file'.",
+        ),
+        (
+            with_messages({"role": "user", "content": [{"type": "text", "text": 1}]}),
+            "messages[0].content[0].text",
+            "invalid_type",
+            "Invalid type for 'messages[0].content[0].text': expected a string, "
+            "but got an integer instead.",
+        ),
+        (
+            with_messages({"role": "tool", "content": "42"}),
+            "messages[0].tool_call_id",
+            "missing_required_parameter",
+            "Missing required parameter: 'messages[0].tool_call_id'.",
+        ),
+        (
+            chat_document(stream="yes"),
+            "stream",
+            "invalid_type",
+            "Invalid type for 'stream': expected a boolean, but got a string instead.",
+        ),
+        (
+            chat_document(stream_options={"include_usage": 1}),
+            "stream_options.include_usage",
+            "invalid_type",
+            "Invalid type for 'stream_options.include_usage': expected a boolean, "
+            "but got an integer instead.",
+        ),
+        (
+            chat_document(n=0),
+            "n",
+            "invalid_value",
+            "Invalid value for 'n': expected an integer >= 1.",
+        ),
+        (
+            chat_document(logit_bias={"a": "b"}),
+            "logit_bias[...]",
+            "invalid_type",
+            "Invalid type for 'logit_bias[...]': expected a decimal number, "
+            "but got a string instead.",
+        ),
+        (
+            chat_document(max_tokens=1.5),
+            "max_tokens",
+            "invalid_type",
+            "Invalid type for 'max_tokens': expected an integer, but got a decimal number instead.",
+        ),
+        (
+            ["not", "an", "object"],
+            None,
+            None,
+            "The body of the request must be a JSON object, but it is an array.",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(
+    document: object, param: str | None, code: str | None, message: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parsed(document)
+    assert (refused.value.param, refused.value.code, refused.value.message) == (
+        param,
+        code,
+        message,
+    )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b'{"model": "\xff"}',
+        b"{'model': 'm'}",
+        b'{"temperature": NaN}',
+        b"\xef\xbb\xbf{}",
+        b'{"messages":' + b"[" * 100_000,
+    ],
+)
+def test_what_is_no_json_is_refused(document: bytes) -> None:
+    with pytest.raises(InvalidJSON, match=r"The body of the request is not valid JSON"):
+        parse(document)
+
+
+def test_a_lone_surrogate_is_no_unicode_text() -> None:
+    """RFC 8259, 8.2 leaves it open; what cannot be written as UTF-8 cannot be answered."""
+    with pytest.raises(InvalidJSON):
+        parse(b'{"model":"m","messages":[{"role":"user","content":"\\ud800"}]}')

@@ -1,0 +1,85 @@
+"""The layers of the package: which module may import which."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "llm_proxy"
+
+FLASK = {"flask", "werkzeug"}
+NETWORK = {"requests", "urllib3", "sseclient", "socket", "select", "ssl"}
+CLOCK = {"time", "datetime"}
+
+MAY_IMPORT_OURS = {
+    "errors": set(),
+    "reply": {"errors"},
+    "tokens": {"errors", "reply"},
+    "setting_rules": set(),
+    "settings": {"setting_rules"},
+    "openai_api": {"errors", "reply", "tokens", "openai_api"},
+    "clock": {"errors"},
+    "exchange": {"errors", "reply"},
+    "streaming": {"errors", "reply", "openai_api", "clock", "exchange"},
+    "logs": {"exchange", "settings"},
+    "mock": {"errors", "reply", "tokens", "settings", "mock"},
+    "adapter": {"errors", "reply", "tokens", "settings", "adapter"},
+}
+"""By room. `edge`, `serving`, the composition root and the two blueprints are the Flask shell."""
+
+SHELL = {"__init__", "__main__", "edge", "serving", "mock/__init__", "adapter/__init__"}
+
+
+def modules() -> list[str]:
+    paths = sorted(PACKAGE.rglob("*.py"))
+    return [path.relative_to(PACKAGE).with_suffix("").as_posix() for path in paths]
+
+
+def imports(module: str) -> Iterator[str]:
+    """The full names of all that a module imports, wherever in it."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def rooms_imported(module: str) -> set[str]:
+    names = [name.split(".") for name in imports(module)]
+    return {parts[1] for parts in names if parts[0] == "llm_proxy"}
+
+
+def packages_imported(module: str) -> set[str]:
+    return {name.split(".")[0] for name in imports(module)}
+
+
+@pytest.mark.parametrize("module", sorted(set(modules()) - SHELL))
+def test_a_module_imports_only_from_the_layers_below(module: str) -> None:
+    assert rooms_imported(module) <= MAY_IMPORT_OURS[module.split("/")[0]]
+
+
+@pytest.mark.parametrize("module", sorted(set(modules()) - SHELL))
+def test_flask_is_known_to_the_shell_only(module: str) -> None:
+    assert not packages_imported(module) & FLASK
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if m.startswith("openai_api/")])
+def test_the_api_layer_is_pure(module: str) -> None:
+    assert not packages_imported(module) & (FLASK | NETWORK | CLOCK)
+
+
+@pytest.mark.parametrize("half", ["mock", "adapter"])
+def test_the_halves_do_not_know_each_other(half: str) -> None:
+    other = {"mock": "adapter", "adapter": "mock"}[half]
+    for module in modules():
+        if module.split("/")[0] == half:
+            assert other not in rooms_imported(module)
+
+
+def test_only_the_clock_sleeps() -> None:
+    sleeping = [m for m in modules() if "time.sleep(" in (PACKAGE / f"{m}.py").read_text()]
+    assert sleeping == ["clock"]

@@ -1,0 +1,203 @@
+"""From events to the wire: pauses, silence, failures and clients that leave."""
+
+import logging
+from collections.abc import Iterable
+
+import pytest
+
+from llm_proxy.clock import Clock
+from llm_proxy.errors import ClientGone, ProxyError, UpstreamError
+from llm_proxy.exchange import Exchange
+from llm_proxy.openai_api import sse
+from llm_proxy.reply import IDLE, Event, Finish, Pause, TextDelta, Usage
+from llm_proxy.streaming import EventStream, lived
+from tests.builders import stream_of
+
+
+class FakeClock:
+    """Time that passes only when it is waited for; the client leaves at `leaves_at`."""
+
+    def __init__(self, leaves_at: float = float("inf")) -> None:
+        self.time = 0.0
+        self.leaves_at = leaves_at
+
+    def now(self) -> float:
+        return self.time
+
+    def wait(self, seconds: float) -> None:
+        self.time += max(seconds, 0.0)
+        if self.time >= self.leaves_at:
+            raise ClientGone
+
+
+class PlainEncoder:
+    """Writes texts as they are, so that the order on the wire can be read."""
+
+    def encode(self, event: Event) -> bytes:
+        return event.text.encode() if isinstance(event, TextDelta) else b""
+
+    def fail(self, error: ProxyError) -> bytes:
+        return b"failed: " + error.message.encode()
+
+    def end(self) -> bytes:
+        return b"end"
+
+
+class Told(list[Exchange]):
+    """The exchanges that were told of."""
+
+    def exchange(self) -> Exchange:
+        return Exchange(method="POST", path="/", tell=self.append)
+
+
+def stream(
+    events: Iterable[Event | Exception], told: Told, clock: Clock, silence_seconds: float = 0
+) -> EventStream:
+    source = stream_of(events)
+    return EventStream(source, PlainEncoder(), told.exchange(), clock, silence_seconds)
+
+
+def drained(reply: EventStream) -> list[bytes]:
+    reply.look_ahead()
+    chunks = list(reply)
+    reply.close()
+    return chunks
+
+
+FINISH = Finish("stop", Usage(1, 2))
+
+
+def test_pauses_are_lived_through_in_order() -> None:
+    clock = FakeClock()
+    events = stream_of([TextDelta("a"), Pause(2), TextDelta("b"), Pause(3), FINISH])
+    assert [(clock.now(), event) for event in lived(events, clock)] == [
+        (0, TextDelta("a")),
+        (2, TextDelta("b")),
+        (5, FINISH),
+    ]
+
+
+def test_time_lost_on_the_way_does_not_delay_what_follows() -> None:
+    clock = FakeClock()
+    seen = []
+    for event in lived(stream_of([Pause(1), TextDelta("a"), Pause(1), TextDelta("b")]), clock):
+        seen.append((clock.now(), event))
+        clock.time += 0.4
+    assert seen == [(1, TextDelta("a")), (2, TextDelta("b"))]
+
+
+def test_a_source_that_had_nothing_starts_the_schedule_anew() -> None:
+    clock = FakeClock()
+
+    def slow() -> Iterable[Event]:
+        yield TextDelta("a")
+        clock.time += 10
+        yield IDLE
+        yield Pause(1)
+        yield TextDelta("b")
+
+    assert [(clock.now(), event) for event in lived(stream_of(slow()), clock)] == [
+        (0, TextDelta("a")),
+        (11, TextDelta("b")),
+    ]
+
+
+def test_silence_is_bridged_by_keep_alive_comments() -> None:
+    events: list[Event | Exception] = [TextDelta("a"), Pause(25), TextDelta("b"), Pause(9), FINISH]
+    assert drained(stream(events, Told(), FakeClock(), silence_seconds=10)) == [
+        b"a",
+        sse.KEEP_ALIVE,
+        sse.KEEP_ALIVE,
+        b"b",
+        b"end",
+    ]
+
+
+def test_a_source_that_blocks_gets_keep_alive_comments_between_its_turns() -> None:
+    clock = FakeClock()
+
+    def silent() -> Iterable[Event]:
+        for _ in range(5):
+            clock.time += 4
+            yield IDLE
+        yield FINISH
+
+    assert drained(stream(silent(), Told(), clock, silence_seconds=10)) == [
+        sse.KEEP_ALIVE,
+        b"end",
+    ]
+
+
+def test_zero_seconds_mean_no_keep_alive_comments() -> None:
+    events: list[Event | Exception] = [Pause(1000), TextDelta("a"), FINISH]
+    assert drained(stream(events, Told(), FakeClock())) == [b"a", b"end"]
+
+
+def test_a_failure_before_the_first_event_is_raised() -> None:
+    reply = stream([Pause(1), UpstreamError("down")], Told(), FakeClock(), silence_seconds=10)
+    with pytest.raises(UpstreamError):
+        reply.look_ahead()
+
+
+def test_looking_ahead_ends_with_the_first_keep_alive() -> None:
+    told = Told()
+    reply = stream([Pause(11), UpstreamError("down")], told, FakeClock(), silence_seconds=10)
+    assert drained(reply) == [sse.KEEP_ALIVE, b"failed: down"]
+    assert [exchange.outcome for exchange in told] == ["upstream failed"]
+
+
+def test_a_stream_that_ends_well_is_told_with_its_usage_and_size() -> None:
+    told = Told()
+    drained(stream([TextDelta("four"), FINISH], told, FakeClock()))
+    assert [(e.outcome, e.usage, e.size) for e in told] == [("done", Usage(1, 2), len(b"fourend"))]
+
+
+def test_a_failure_in_the_middle_keeps_what_came_and_adds_one_error() -> None:
+    told = Told()
+    chunks = drained(stream([TextDelta("a"), UpstreamError("down")], told, FakeClock()))
+    assert chunks == [b"a", b"failed: down"]
+    assert [exchange.outcome for exchange in told] == ["upstream failed"]
+
+
+def test_a_crash_in_the_middle_tells_the_request_id_and_logs_the_cause(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("llm_proxy"), "propagate", True)
+    told = Told()
+    chunks = drained(stream([TextDelta("a"), ZeroDivisionError("oops")], told, FakeClock()))
+    request_id = told[0].id
+    assert chunks == [
+        b"a",
+        f"failed: The reply broke off. The request id is {request_id}.".encode(),
+    ]
+    assert [exchange.outcome for exchange in told] == ["failed"]
+    assert request_id in caplog.text
+    assert "ZeroDivisionError: oops" in caplog.text
+
+
+def test_a_client_that_leaves_during_a_pause_ends_the_stream() -> None:
+    told = Told()
+    reply = stream([TextDelta("a"), Pause(9), FINISH], told, FakeClock(leaves_at=5))
+    assert drained(reply) == [b"a"]
+    assert [exchange.outcome for exchange in told] == ["client gone"]
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+def test_closing_a_stream_early_closes_its_source_and_tells_once(taken: int) -> None:
+    told, closed = Told(), []
+
+    def watched() -> Iterable[Event]:
+        try:
+            yield TextDelta("a")
+            yield TextDelta("b")
+        finally:
+            closed.append(True)
+
+    reply = stream(watched(), told, FakeClock())
+    reply.look_ahead()
+    for _, _ in zip(range(taken), reply, strict=False):
+        pass
+    reply.close()
+    reply.close()
+    assert closed == [True]
+    assert [exchange.outcome for exchange in told] == ["client gone"]
