@@ -38,7 +38,11 @@ worker_connections = 1024
 # whatever its other threads do. Only a process that hangs as a whole is replaced.
 timeout = 60
 
-# On SIGTERM no new connection is taken and running streams may end; this long, at most.
+# The file by which a worker shows that it is alive: in memory where that can be had, so that
+# neither a slow disk nor a read-only file system gets in the way.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+# On SIGTERM no new request is taken and running streams may end; this long, at most.
 # Whoever stops us (Docker, systemd, Kubernetes) has to be at least as patient.
 graceful_timeout = 60
 
