@@ -5,7 +5,8 @@ Flask code, as are `serving` and the two blueprints. Knows no route but `/health
 
 import hmac
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -21,6 +22,9 @@ from llm_proxy.streaming import EventStream
 log = logging.getLogger(__name__)
 
 HEALTH = "/health"
+
+MAX_DRAINED_BYTES = 64 * 1024 * 1024
+"""What is read of a body that is refused; a client that sends more sees a broken connection."""
 
 
 def install(app: Flask, settings: ServerSettings) -> None:
@@ -53,9 +57,24 @@ def _finish_exchange(response: Response) -> Response:
     exchange.status = response.status_code
     response.headers["x-request-id"] = exchange.id
     if not isinstance(response.response, EventStream):
-        exchange.sent(response.get_data())
+        document = b"" if request.method == "HEAD" else response.get_data()
+        exchange.said(exchange.sent(document))
         response.call_on_close(exchange.end)
+    if response.status_code >= 400:
+        _drain(request.environ)
     return response
+
+
+def _drain(environ: Mapping[str, Any]) -> None:
+    """Take in what is left of the body of a refused request.
+
+    gunicorn closes a connection with more than a little left, which resets it under a client
+    that is still writing: it would see a broken connection instead of our error.
+    """
+    if environ.get("wsgi.input_terminated"):  # else reading on would wait for the next request
+        left = MAX_DRAINED_BYTES
+        while left > 0 and (piece := environ["wsgi.input"].read(65536)):
+            left -= len(piece)
 
 
 def _key_check(keys: Sequence[str]) -> Callable[[], None]:

@@ -45,9 +45,16 @@ class Exchange:
     def sent(self, chunk: bytes) -> bytes:
         """Account for a piece of the answer's body, and give it back."""
         self.size += len(chunk)
-        if self.keep_bodies:
-            self.response_body.append(chunk)
         return chunk
+
+    def said(self, text: str | bytes) -> None:
+        """Keep a piece of the answer, if bodies are kept.
+
+        Of a stream that is its text, not its chunks: what has to be taken out of a log, such
+        as a key behind its name, may be spread over several.
+        """
+        if self.keep_bodies:
+            self.response_body.append(text if isinstance(text, bytes) else text.encode())
 
     def ended_by(self, error: ProxyError | ClientGone) -> None:
         """Say that `error` was how the exchange ended."""

@@ -8,9 +8,10 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
+from urllib.parse import quote
 
 from llm_proxy.exchange import Exchange
 from llm_proxy.settings import Settings
@@ -21,16 +22,22 @@ MAX_BODY_CHARACTERS = 64 * 1024
 
 _IN_MESSAGE = ("method", "path", "status")
 
+_NAMED = (
+    r"(?i)([\w-]*(?:(?:api|access|secret|private)[-_]?key|authorization|cookie|password|secret"
+    r"|token))"
+)
 _PATTERNS = (
-    (re.compile(r"(?i)\b(bearer|basic) +[\w.~+/=-]+"), r"\1 ***"),
-    (re.compile(r"\b(sk-)[\w-]{8,}"), r"\1***"),
+    # name: "value", the value with whatever it escapes
+    (re.compile(_NAMED + r"""(["']?\s*[:=]\s*)"(?:[^"\\]|\\.)*"?"""), r'\1\2"***"'),
+    # the same inside a JSON string, where quotes are escaped: up to the next such quote
+    (re.compile(_NAMED + r"""(\\+["']\s*[:=]\s*)(\\+["']).*?(?:\3|$)"""), r"\1\2\3***\3"),
+    # name: value and name=value, as in headers and shells
     (
-        re.compile(
-            r"(?i)\b((?:x-)?api[-_]?key|authorization|cookie|password|secret|token)"
-            r"""(\\*["']?\s*[:=]\s*\\*["']?)(?!bearer |basic )[^\s"'\\,;&}]+"""
-        ),
+        re.compile(_NAMED + r"""(\\*["']?\s*[:=]\s*)(?:(?:bearer|basic) +)?[^\s"'\\;&}]+"""),
         r"\1\2***",
     ),
+    (re.compile(r"(?i)\b(bearer|basic) +[\w.~+/=-]+"), r"\1 ***"),
+    (re.compile(r"\b(sk-)[\w-]{8,}"), r"\1***"),
 )
 
 
@@ -54,17 +61,34 @@ def log_exchange(exchange: Exchange) -> None:
     """Write the line of one request; with its bodies where they are wanted."""
     level = logging.WARNING if exchange.outcome in ("failed", "upstream failed") else logging.INFO
     if log.isEnabledFor(level):
-        message = f"{exchange.method} {exchange.path} {exchange.status}"
+        # Encoded again, as a path may hold spaces and line breaks that would forge a field.
+        message = f"{exchange.method} {quote(exchange.path)} {exchange.status}"
         log.log(level, message, extra={"fields": _fields(exchange)})
 
 
-def redact(text: str, secrets: Sequence[str] = ()) -> str:
-    """Replace `secrets`, and what looks like one, by `***`."""
-    for secret in secrets:
-        text = text.replace(secret, "***").replace(json.dumps(secret)[1:-1], "***")
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
-    return text
+class Redactor:
+    """Replaces known secrets, and what looks like one, by `***`."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        forms = {form for secret in secrets for form in _written_forms(secret)}
+        # The longest first, as one form may begin with another.
+        ordered = sorted(forms, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, ordered)) or r"(?!)")
+
+    def __call__(self, text: str) -> str:
+        text = self._known.sub("***", text)
+        for pattern, replacement in _PATTERNS:
+            text = pattern.sub(replacement, text)
+        return text
+
+
+def _written_forms(secret: str) -> Iterator[str]:
+    """The secret as it stands in text, in JSON, and in JSON text that is a string in JSON."""
+    yield secret
+    for ascii_only in (True, False):
+        once = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        yield once
+        yield json.dumps(once, ensure_ascii=ascii_only)[1:-1]
 
 
 class TextFormatter(logging.Formatter):
@@ -72,19 +96,19 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self, secrets: Sequence[str]) -> None:
         super().__init__()
-        self._secrets = secrets
+        self._redacted = Redactor(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        words = [_time(record), record.levelname, _one_line(record.getMessage())]
+        words = [_time(record), record.levelname, record.getMessage()]
         words += [
-            f"{name}={_value(value)}"
+            f"{name}={_value(self._redacted(value) if isinstance(value, str) else value)}"
             for name, value in _extra(record).items()
             if name not in _IN_MESSAGE
         ]
         line = " ".join(words)
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
-        return redact(line, self._secrets)
+        return self._redacted(line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -92,7 +116,7 @@ class JsonFormatter(logging.Formatter):
 
     def __init__(self, secrets: Sequence[str]) -> None:
         super().__init__()
-        self._secrets = secrets
+        self._redacted = Redactor(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
@@ -103,7 +127,12 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return redact(json.dumps(entry, ensure_ascii=False), self._secrets)
+        return json.dumps(
+            {
+                name: self._redacted(value) if isinstance(value, str) else value
+                for name, value in entry.items()
+            }
+        )
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
@@ -151,10 +180,5 @@ def _shortened(body: bytes) -> str:
 def _value(value: object) -> str:
     """A value of the text form: bare where it can be told apart from the next key."""
     if isinstance(value, str) and not re.fullmatch(r"[\w.:/@+-]+", value):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=not value.isprintable())
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _one_line(message: str) -> str:
-    """Line breaks escaped, so that a request cannot write a line of its own."""
-    return message.encode("unicode_escape").decode() if not message.isprintable() else message

@@ -28,6 +28,14 @@ def words(raw: str) -> tuple[str, ...]:
     return tuple(word for word in map(str.strip, raw.split(",")) if word)
 
 
+def keys(raw: str) -> tuple[str, ...]:
+    """Comma-separated keys that a Bearer header can carry; they are secrets and not repeated."""
+    parsed = words(raw)
+    if not all(key.isascii() and key.isprintable() and " " not in key for key in parsed):
+        raise ValueError("a key may hold visible ASCII characters only, and no space")
+    return parsed
+
+
 def one_of(*allowed: str) -> Callable[[str], str]:
     """One of a few words."""
 

@@ -42,7 +42,7 @@ class ServerSettings:
     v1: Literal["mock", "adapter"] = setting(
         "LLM_PROXY_V1", "mock", rules.one_of("mock", "adapter")
     )
-    api_keys: tuple[str, ...] = setting("LLM_PROXY_API_KEYS", (), rules.words)
+    api_keys: tuple[str, ...] = setting("LLM_PROXY_API_KEYS", (), rules.keys)
     keepalive_seconds: float = setting("LLM_PROXY_KEEPALIVE_SECONDS", 15.0, rules.number(0))
     max_body_bytes: int = setting("LLM_PROXY_MAX_BODY_BYTES", 32 * 1024 * 1024, rules.integer(1))
     log_level: Literal["debug", "info", "warning", "error"] = setting(

@@ -13,7 +13,16 @@ from llm_proxy.errors import ClientGone, InternalError, ProxyError
 from llm_proxy.exchange import Exchange
 from llm_proxy.openai_api import sse
 from llm_proxy.openai_api.surface import Encoder
-from llm_proxy.reply import IDLE, Event, Events, Finish, Pause
+from llm_proxy.reply import (
+    IDLE,
+    Event,
+    Events,
+    Finish,
+    Pause,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+)
 
 log = logging.getLogger(__name__)
 
@@ -95,8 +104,13 @@ class EventStream:
             for event in self._from_the_first():
                 if chunk := sse.KEEP_ALIVE if event is IDLE else encoder.encode(event):
                     yield exchange.sent(chunk)
-                if isinstance(event, Finish):
-                    exchange.usage = event.usage
+                match event:
+                    case Finish(usage=usage):
+                        exchange.usage = usage
+                    case TextDelta(text) | ReasoningDelta(text):
+                        exchange.said(text)
+                    case ToolCallDelta():
+                        exchange.said(event.arguments)
             yield exchange.sent(encoder.end())
             exchange.outcome = "done"
             return

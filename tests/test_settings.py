@@ -62,6 +62,10 @@ WRONG = {
     ),
     "STREAM_CITATION_URL": ("https://x/", "'https://x/' does not hold {id}"),
     "STREAM_CONNECT_TIMEOUT": ("0", "0 is less than 0.001"),
+    "LLM_PROXY_API_KEYS": (
+        "schlüssel",
+        "a key may hold visible ASCII characters only, and no space",
+    ),
     "STREAM_BEARER_TOKEN": ("a\nb", "the value holds characters that an HTTP header cannot carry"),
     "STREAM_HEADERS": ("[1]", 'the value is not a JSON object like {"X-Name": "value"}'),
 }

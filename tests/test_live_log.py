@@ -1,0 +1,344 @@
+"""The log over real sockets: one line for each request, true to what was sent, without secrets."""
+
+import json
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from tests.servers import Server, running_gunicorn
+
+CHAT = "/v1/chat/completions"
+ADAPTER_CHAT = "/adapter/v1/chat/completions"
+MAX_BODY_BYTES = 4096
+API_KEYS = ("first-of-two-keys", "second-of-two-keys")
+BEARER_TOKEN = "the-token-of-the-upstream"
+COOKIE = 'session="with-quotes"'
+HEADER_VALUE = "schlüsselwort"
+
+_LINE = re.compile(
+    r"(?P<time>\S+) (?P<level>[A-Z]+) (?P<method>[A-Z]+) (?P<path>.*) (?P<status>[0-9]{3})"
+    r'(?P<more>(?: [a-z_]+=(?:"(?:[^"\\]|\\.)*"|[^\s"]+))*)'
+)
+_FIELD = re.compile(r' ([a-z_]+)=("(?:[^"\\]|\\.)*"|[^\s"]+)')
+
+
+@contextmanager
+def running_server(**env: str) -> Iterator[Server]:
+    """The mock as an echo, and the adapter in front of a port that refuses connections."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and never listening
+        upstream = f"http://127.0.0.1:{taken.getsockname()[1]}/stream"
+        with running_gunicorn(MOCK_REPLY="echo", STREAM_URL=upstream, **env) as server:
+            yield server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """Logs as it does when nobody asked for anything else."""
+    with running_server(LLM_PROXY_MAX_BODY_BYTES=str(MAX_BODY_BYTES)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=["text", "json"])
+def debugged(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Logs bodies, and has secrets of its own; in both formats."""
+    with running_server(
+        LLM_PROXY_LOG_LEVEL="debug",
+        LLM_PROXY_LOG_FORMAT=request.param,
+        LLM_PROXY_API_KEYS=",".join(API_KEYS),
+        STREAM_BEARER_TOKEN=BEARER_TOKEN,
+        STREAM_COOKIE=COOKIE,
+        STREAM_HEADERS=json.dumps({"X-Team": HEADER_VALUE}),
+    ) as server:
+        yield server
+
+
+def chat(text: str = "one two", **fields: Any) -> dict[str, Any]:
+    return {"model": "gpt-4o", "messages": [{"role": "user", "content": text}], **fields}
+
+
+def with_key(key: str = API_KEYS[0]) -> dict[str, bytes]:
+    return {"Authorization": f"Bearer {key}".encode()}
+
+
+def asked(server: Server, method: str, path: str, **options: Any) -> requests.Response:
+    """An exchange with a right key."""
+    return server.request(method, path, headers=with_key(), **options)
+
+
+def line_of(server: Server, response: requests.Response) -> str:
+    """The line that bears the response's request id."""
+    request_id = response.headers["x-request-id"]
+    return server.wait_for_log(lambda line: request_id in line)
+
+
+def told(line: str) -> dict[str, Any]:
+    """What a line of either format says of its request, all values as text."""
+    if line.startswith("{"):
+        entry = json.loads(line)
+        path = quote(entry["path"])
+        assert entry.pop("message") == f"{entry['method']} {path} {entry['status']}"
+        entry["level"] = entry["level"].upper()
+        return {
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in entry.items()
+        }
+    match = _LINE.fullmatch(line)
+    assert match is not None, line
+    fields = match.groupdict()
+    for name, value in _FIELD.findall(fields.pop("more")):
+        fields[name] = json.loads(value) if value.startswith('"') else value
+    return fields
+
+
+def expected(response: requests.Response, **fields: str) -> dict[str, str]:
+    """The fields of a line that follow from the answer, beside those given."""
+    request = response.request
+    assert request.method is not None
+    return {
+        "level": "WARNING" if response.status_code >= 500 else "INFO",
+        "method": request.method,
+        "path": request.path_url,
+        "status": str(response.status_code),
+        "bytes": str(len(response.content)),
+        "id": response.headers["x-request-id"],
+        **fields,
+    }
+
+
+def without_times(fields: Mapping[str, str]) -> dict[str, str]:
+    """The fields but for time and duration, after a look at these two."""
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", fields["time"])
+    assert float(fields["ms"]) >= 0
+    return {name: value for name, value in fields.items() if name not in ("time", "ms")}
+
+
+COUNTED = {"model": "gpt-4o", "prompt_tokens": "2", "completion_tokens": "2", "end": "done"}
+UPSTREAM_FAILED = {"model": "gpt-4o", "end": "upstream failed"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "fields"),
+    [
+        ("GET", "/health", None, 200, {"end": "done"}),
+        ("GET", "/v1/models", None, 200, {"end": "done"}),
+        ("POST", CHAT, chat(), 200, {"stream": "false", **COUNTED}),
+        ("POST", CHAT, chat(stream=True), 200, {"stream": "true", **COUNTED}),
+        ("POST", "/mock" + CHAT, chat("ein Höhe"), 200, {"stream": "false", **COUNTED}),
+        ("POST", CHAT, {"model": "gpt-4o"}, 400, {"end": "refused"}),
+        ("GET", "/v2/nothing", None, 404, {"end": "refused"}),
+        ("GET", "/v1/models/none", None, 404, {"end": "refused"}),
+        ("GET", CHAT, None, 405, {"end": "refused"}),
+        ("POST", CHAT, chat("x" * MAX_BODY_BYTES), 413, {"end": "refused"}),
+        ("POST", ADAPTER_CHAT, chat(), 502, {**UPSTREAM_FAILED, "stream": "false"}),
+        ("POST", ADAPTER_CHAT, chat(stream=True), 502, {**UPSTREAM_FAILED, "stream": "true"}),
+        (
+            *("POST", ADAPTER_CHAT, chat(" "), 400),
+            {"model": "gpt-4o", "stream": "false", "end": "refused"},
+        ),
+    ],
+)
+def test_a_line_tells_what_the_client_received(
+    server: Server, method: str, path: str, body: object, status: int, fields: dict[str, str]
+) -> None:
+    response = server.request(method, path, json=body)
+    assert response.status_code == status
+    assert without_times(told(line_of(server, response))) == expected(response, **fields)
+
+
+def test_the_body_of_a_stream_is_counted_to_its_last_byte(server: Server) -> None:
+    response = server.request("POST", CHAT, json=chat("Höhe " * 100, stream=True))
+    assert response.content.endswith(b"data: [DONE]\n\n")
+    assert told(line_of(server, response))["bytes"] == str(len(response.content))
+
+
+def test_a_head_request_is_counted_as_no_bytes(server: Server) -> None:
+    response = server.request("HEAD", "/health")
+    assert (response.status_code, response.content) == (200, b"")
+    assert told(line_of(server, response))["bytes"] == "0"
+
+
+def test_a_body_of_unknown_length_that_is_too_large_is_refused_in_the_log_too(
+    server: Server,
+) -> None:
+    pieces = (b"x" * 1024 for _ in range(2 * MAX_BODY_BYTES // 1024))
+    response = server.request("POST", CHAT, data=pieces)
+    assert response.status_code == 413
+    assert without_times(told(line_of(server, response))) == expected(response, end="refused")
+
+
+def test_a_request_makes_one_line(server: Server) -> None:
+    answers = [server.request("POST", CHAT, json=chat(stream=stream)) for stream in (True, False)]
+    for answer in answers:
+        line_of(server, answer)
+    ids = [answer.headers["x-request-id"] for answer in answers]
+    assert [sum(id_ in line for line in server.log_lines()) for id_ in ids] == [1, 1]
+
+
+@pytest.mark.parametrize("break_", ["%0a", "%0d", "%0d%0a", "%c2%85", "%e2%80%a8", "%1b[2J"])
+def test_a_line_break_in_a_path_does_not_make_a_second_line(server: Server, break_: str) -> None:
+    response = server.request("GET", f"/v1/models/a{break_}2026 INFO GET /forged 200")
+    line = line_of(server, response)
+    assert response.status_code == 404
+    assert line.splitlines() == [line]
+    assert line.isprintable()
+    assert not any(line.startswith("2026 INFO") for line in server.log_lines())
+
+
+def test_a_line_break_in_a_path_stays_within_a_json_line_too(debugged: Server) -> None:
+    response = asked(debugged, "GET", "/v1/models/a%0a{}")
+    line = line_of(debugged, response)
+    assert "{}" not in debugged.log_lines()
+    assert told(line)["path"].startswith("/v1/models/a")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "a\nb",
+        'a" end="client gone',
+        "a b=c",
+        "a\u2028b\x9bJ",
+    ],
+)
+def test_a_model_cannot_forge_fields_or_lines(server: Server, model: str) -> None:
+    response = server.request("POST", CHAT, json=chat() | {"model": model})
+    line = line_of(server, response)
+    assert line.isprintable()
+    assert without_times(told(line)) == expected(
+        response, stream="false", **COUNTED | {"model": model}
+    )
+
+
+def test_bodies_are_not_logged_unless_asked_for(server: Server) -> None:
+    response = server.request("POST", CHAT, json=chat("the secret plan"))
+    refused = server.request("POST", CHAT, json=chat("the secret plan", n="the secret plan"))
+    assert (response.status_code, refused.status_code) == (200, 400)
+    line_of(server, refused)
+    assert "plan" not in line_of(server, response)
+    assert not any("plan" in line for line in server.log_lines())
+
+
+def test_a_question_is_not_logged_when_the_upstream_fails(server: Server) -> None:
+    response = server.request("POST", ADAPTER_CHAT, json=chat("a confidential question"))
+    assert response.status_code == 502
+    line_of(server, response)
+    assert not any("confidential" in line for line in server.log_lines())
+
+
+def test_debug_logs_the_request_and_what_was_said(debugged: Server) -> None:
+    body = json.dumps(chat("what is the weather?", stream=True))
+    response = asked(debugged, "POST", CHAT, data=body)
+    fields = told(line_of(debugged, response))
+    assert fields.pop("request") == body
+    assert fields.pop("response") == "what is the weather?"
+    assert without_times(fields) == expected(
+        response,
+        **{**COUNTED, "stream": "true", "prompt_tokens": "5", "completion_tokens": "5"},
+    )
+
+
+def test_debug_logs_the_body_of_a_refusal(debugged: Server) -> None:
+    response = asked(debugged, "POST", CHAT, data="no JSON")
+    fields = told(line_of(debugged, response))
+    assert (fields["status"], fields["request"]) == ("400", "no JSON")
+    assert fields["response"] == response.text
+
+
+SECRETS = {
+    "a key of ours": (API_KEYS[1], f"my key is {API_KEYS[1]}, I think"),
+    "our token": (BEARER_TOKEN, f"and the upstream takes {BEARER_TOKEN}"),
+    "our cookie": ("with-quotes", f"the cookies are {COOKIE}"),
+    "our header": ("sselwort", f"the team is {HEADER_VALUE}"),
+    "an OpenAI key": ("abcdefGHIJ0123", "use sk-proj-abcdefGHIJ0123 for now"),
+    "a key in JSON": ("k1ng-of-keys", '{"api_key":"k1ng-of-keys"}'),
+    "a spaced key in JSON": ("k1ng-of-keys", '{"api_key": "k1ng-of-keys"}'),
+    "a header": ("dXNlcjpwYXNz", "Authorization: Basic dXNlcjpwYXNz"),
+    "a variable": ("k1ng-of-keys", "OPENAI_API_KEY=k1ng-of-keys"),
+    "a token in JSON": ("k1ng-of-keys", '{"access_token":"k1ng-of-keys"}'),
+    "a password with a comma": ("ng-of-keys", '{"password":"ki,ng-of-keys"}'),
+}
+"""A part of each secret that must not be in the log, and a message that holds it."""
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("secret", "text"), SECRETS.values(), ids=SECRETS)
+def test_a_secret_in_a_body_is_never_logged(
+    debugged: Server, secret: str, text: str, stream: bool
+) -> None:
+    response = asked(debugged, "POST", CHAT, json=chat(text, stream=stream))
+    assert response.status_code == 200
+    line = line_of(debugged, response)
+    assert secret not in line
+    assert "***" in told(line)["request"]
+    assert "***" in told(line)["response"]
+
+
+def test_a_key_in_a_field_of_the_body_is_never_logged(debugged: Server) -> None:
+    body = chat(metadata={"api_key": "k1ng-of-keys"}, api_key="k2ng-of-keys")
+    response = asked(debugged, "POST", CHAT, json=body)
+    line = line_of(debugged, response)
+    assert told(line)["request"].count("***") == 2
+    assert "ng-of-keys" not in line
+
+
+def test_the_secrets_of_the_settings_are_never_logged(debugged: Server) -> None:
+    """Neither at the start, nor when a request is refused, nor when the upstream fails."""
+    for headers in ({}, with_key("wrong"), with_key()):
+        for path in ("/health", CHAT, ADAPTER_CHAT, f"/v1/models/{BEARER_TOKEN}"):
+            line_of(debugged, debugged.request("POST", path, json=chat(), headers=headers))
+    log = "\n".join(debugged.log_lines())
+    secrets = (*API_KEYS, BEARER_TOKEN, COOKIE, HEADER_VALUE)
+    assert [secret for secret in secrets if secret in log] == []
+
+
+def test_without_a_key_only_health_is_open(debugged: Server) -> None:
+    for headers in (
+        {},
+        with_key("wrong"),
+        with_key(API_KEYS[0] + "x"),
+        with_key(API_KEYS[0][:-1]),
+        with_key("schlüssel"),
+        {"Authorization": b"Bearer \xff\xfe"},
+        {"Authorization": API_KEYS[0].encode()},
+        {"Authorization": b"Basic " + API_KEYS[0].encode()},
+        {"Authorization": b"Bearer"},
+    ):
+        for method, path in (("POST", CHAT), ("GET", "/v1/models"), ("GET", "/nothing")):
+            refused = debugged.request(method, path, headers=headers, json=chat())
+            assert (refused.status_code, refused.json()["error"]["code"]) == (
+                *(401, "invalid_api_key"),
+            )
+            assert told(line_of(debugged, refused))["end"] == "refused"
+        assert debugged.request("GET", "/health", headers=headers).status_code == 200
+
+
+def test_each_key_opens_everything(debugged: Server) -> None:
+    for key in API_KEYS:
+        response = debugged.request("POST", CHAT, headers=with_key(key), json=chat())
+        assert response.status_code == 200
+
+
+def test_every_line_of_the_json_format_is_an_object() -> None:
+    with running_server(LLM_PROXY_LOG_FORMAT="json") as server:
+        answers = [
+            server.request("POST", CHAT, json=chat(stream=True)),
+            server.request("POST", CHAT, data="{"),
+            server.request("POST", ADAPTER_CHAT, json=chat()),
+        ]
+        lines = [line_of(server, answer) for answer in answers]
+        ours = [line for line in server.log_lines() if not line.startswith("[")]  # not gunicorn's
+    assert [json.loads(line)["level"] for line in lines] == ["info", "info", "warning"]
+    assert [json.loads(line)["stream"] for line in lines if "stream" in line] == [True, False]
+    assert [without_times(told(line)) for line in lines] == [
+        expected(answers[0], stream="true", **COUNTED),
+        expected(answers[1], end="refused"),
+        expected(answers[2], model="gpt-4o", stream="false", end="upstream failed"),
+    ]
+    assert all(isinstance(json.loads(line), dict) for line in ours)
