@@ -4,7 +4,11 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~])")
+_MARKDOWN = re.compile(r"[\\`*\[\]<>|~]|(?<![^\W_])_|_(?![^\W_])")
+"""What Markdown acts on; an underscore inside a word is one (CommonMark 0.31, 6.2)."""
+
+_URL = re.compile(r"https?://[^\s\\`*\[\]<>|]+")
+"""A URL that Markdown leaves alone; an escape would become a part of its automatic link."""
 
 
 def citation_block(ids: Sequence[str], url_template: str = "") -> str:
@@ -17,7 +21,10 @@ def citation_block(ids: Sequence[str], url_template: str = "") -> str:
 
 
 def _bullet(citation: str, url_template: str) -> str:
-    text = _MARKDOWN.sub(r"\\\1", " ".join(citation.split()))
+    text = " ".join(citation.split())
+    if not url_template and _URL.fullmatch(text):
+        return text
+    text = _MARKDOWN.sub(r"\\\g<0>", text)
     if not url_template:
         return text
     return f"[{text}]({url_template.replace('{id}', quote(citation, safe=''))})"

@@ -47,13 +47,24 @@ def understand(payload: str) -> Meaning:
     if event is None:
         return Word(payload)
     data = event.get("data")
-    match event["type"]:
-        case "response" if data is not None:
-            return Word(str(data))
-        case "citation" if data is not None:
-            return Citation(str(data))
-        case _:
-            return Other()
+    try:
+        match event["type"]:
+            case "response" if data is not None:
+                return Word(_text(data))
+            case "citation" if data is not None:
+                named = isinstance(data, dict) and data.get("id") is not None
+                return Citation(_text(data["id"] if named else data))
+    except (ValueError, RecursionError):  # a number too long to be written, lists too deep
+        pass
+    return Other()
+
+
+def _text(data: object) -> str:
+    """`data` as text that UTF-8 can carry: a literal may spell half a surrogate pair."""
+    text = str(data)
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _structure(payload: str) -> Mapping[str, Any] | None:

@@ -27,25 +27,30 @@ class Framing:
         """Yield the events that `received` completes, with LF line ends, without the last ones.
 
         Raises:
-            EventTooLarge: what is kept of an unfinished event has grown beyond the limit.
+            EventTooLarge: an event, whole or not yet, is beyond the limit.
         """
         ended_in_cr = received.endswith(b"\r")
         if self._ended_in_cr and received.startswith(b"\n"):
             received = received[1:]
         self._ended_in_cr = ended_in_cr
         self._buffer += received.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if not self._begun and len(self._buffer) >= len(_BYTE_ORDER_MARK):
+        if not self._begun:
+            held = bytes(self._buffer)
+            if len(held) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(held):
+                return  # it may still become one
             self._begun = True
             if self._buffer.startswith(_BYTE_ORDER_MARK):
                 del self._buffer[: len(_BYTE_ORDER_MARK)]
         while (end := self._buffer.find(b"\n\n", self._searched)) >= 0:
+            if end > self._max_event_bytes:
+                raise EventTooLarge
             event = bytes(self._buffer[:end])
             del self._buffer[: end + 2]
             self._searched = 0
             yield event
         # A search that failed need not be repeated, but for a line end at the very end.
         self._searched = max(len(self._buffer) - 1, 0)
-        if len(self._buffer) > self._max_event_bytes:
+        if len(self._buffer) - self._buffer.endswith(b"\n") > self._max_event_bytes:
             raise EventTooLarge
 
     def end(self) -> Iterator[bytes]:

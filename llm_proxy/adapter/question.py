@@ -3,7 +3,7 @@
 Pure: a request in, text out.
 """
 
-from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote_plus, unquote_plus, urlsplit, urlunsplit
 
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.reply import ChatRequest
@@ -25,24 +25,33 @@ def question(request: ChatRequest) -> str:
 
 
 def search_url(url: str, query_param: str, query: str, max_query_bytes: int) -> str:
-    """`url` with its query string kept and `query_param` set, replacing one that is there.
+    """`url` with its query string kept as it is written, and `query_param` set in it, replacing
+    one that is there.
 
     The query is cut to `max_query_bytes` of its encoded form, between two characters: common
     servers refuse request lines beyond some thousand bytes (RFC 9110, 15.5.15: 414).
     """
     parts = urlsplit(url)
     kept = [
-        pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != query_param
+        pair
+        for pair in parts.query.split("&")
+        if pair and unquote_plus(pair.partition("=")[0]) != query_param
     ]
-    kept.append((query_param, _cut(query, max_query_bytes)))
-    return urlunsplit(parts._replace(query=urlencode(kept), fragment=""))
+    kept.append(f"{quote_plus(query_param)}={_encoded(query, max_query_bytes)}")
+    return urlunsplit(parts._replace(query="&".join(kept), fragment=""))
 
 
-def _cut(text: str, max_encoded_bytes: int) -> str:
-    """The longest beginning of `text` that is not longer than that when it is encoded."""
-    room = max_encoded_bytes
-    for position, character in enumerate(text):
-        room -= len(quote_plus(character))
+def _encoded(text: str, max_bytes: int) -> str:
+    """As much of the beginning of `text`, encoded, as there is room for.
+
+    Half a surrogate pair, which no URL can carry, becomes a question mark.
+    """
+    encoded: list[str] = []
+    room = max_bytes
+    for character in text:
+        encoded.append(quote_plus(character, errors="replace"))
+        room -= len(encoded[-1])
         if room < 0:
-            return text[:position]
-    return text
+            encoded.pop()
+            break
+    return "".join(encoded)

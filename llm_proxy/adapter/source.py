@@ -37,7 +37,7 @@ class LegacySource:
                         separated = said and not (said[-1].isspace() or text[0].isspace())
                         said = text
                         yield TextDelta(settings.word_separator + text if separated else text)
-                    case Citation(document):
+                    case Citation(document) if document.strip():
                         citations[document] = None
                     case End():
                         break

@@ -7,6 +7,9 @@ import logging
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, cast
 
 import requests
 import urllib3
@@ -29,19 +32,39 @@ POOL_SIZE = 256
 Payloads = Generator[str | None, None, None]
 
 
+class _Session(requests.Session):
+    """A session that leaves redirects alone.
+
+    Even where they are not followed, requests reads the body of one to its end and parses
+    where it leads.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
+        return None
+
+
 class Upstream:
     """The legacy API at one URL; shared by all threads of a process."""
 
     def __init__(self, settings: AdapterSettings) -> None:
         self._settings = settings
-        self._session = requests.Session()
+        self._session = _Session()
+        # A cookie set in one user's answer must not go out with another's question.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         # Neither ~/.netrc, which replaces an Authorization header, nor proxies from the
         # environment have a say in where the question goes.
         self._session.trust_env = False
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=POOL_SIZE)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
-        self._session.headers.update({"Accept": "text/event-stream", "Cache-Control": "no-store"})
+        self._session.headers.update(
+            {
+                "Accept": "text/event-stream",
+                # A server that compresses may hold words back until a block is full.
+                "Accept-Encoding": "identity",
+                "Cache-Control": "no-store",
+            }
+        )
         if settings.bearer_token:
             self._session.headers["Authorization"] = f"Bearer {settings.bearer_token}"
         if settings.cookie:
@@ -62,7 +85,7 @@ class Upstream:
         settings = self._settings
         deadline = time.monotonic() + settings.total_timeout_seconds
         framing = Framing(settings.max_event_bytes)
-        with _translated_errors(), self._asked(query) as response:
+        with _translated_errors(), self._asked(query, deadline) as response:
             _check(response)
             received = arrivals(response, TURN_SECONDS, settings.idle_timeout_seconds, deadline)
             for piece in received:
@@ -74,14 +97,32 @@ class Upstream:
             for event in framing.end():
                 yield from _payloads(event)
 
-    def _asked(self, query: str) -> requests.Response:
+    def _asked(self, query: str, deadline: float) -> requests.Response:
         settings = self._settings
-        return self._session.get(
+        limits = urllib3.Timeout(
+            total=settings.total_timeout_seconds,
+            connect=settings.connect_timeout_seconds,
+            read=settings.idle_timeout_seconds,
+        )
+        ask = partial(
+            self._session.get,
             search_url(settings.url, settings.query_param, query, settings.max_query_bytes),
             stream=True,
-            allow_redirects=False,
-            timeout=(settings.connect_timeout_seconds, settings.idle_timeout_seconds),
+            timeout=cast(Any, limits),  # taken as it is, though its type does not say so
         )
+        try:
+            try:
+                return ask()
+            except requests.ConnectionError as error:
+                # A kept connection may be closed by the other side just as it is used again,
+                # before it saw the question: a new one then gets a fair try.
+                if not isinstance(_bottom(error), ConnectionResetError | BrokenPipeError):
+                    raise
+                return ask()
+        except requests.Timeout:
+            if time.monotonic() < deadline:
+                raise
+            raise UpstreamSlow from None
 
 
 def _payloads(event: bytes) -> Iterator[str]:
@@ -143,8 +184,20 @@ def _translated_errors() -> Iterator[None]:
             "The legacy search API sent an event larger than STREAM_MAX_EVENT_BYTES."
         ) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        log.warning("The upstream failed: %s", error)
+        log.warning("The upstream failed: %s", _cause(error))
         raise UpstreamError(
             "The legacy search API cannot be reached, or broke off its answer. "
             "Check that it runs and that STREAM_URL is its address."
         ) from None
+
+
+def _cause(error: BaseException) -> str:
+    """What happened at the bottom of `error`, without the URL that the layers above it name."""
+    bottom = _bottom(error)
+    return f"{type(bottom).__name__}: {getattr(bottom, 'strerror', None) or 'no reason given'}"
+
+
+def _bottom(error: BaseException) -> BaseException:
+    while error.__context__ is not None:
+        error = error.__context__
+    return error

@@ -4,7 +4,6 @@ Owns the one way of reading that is prompt on chunked, close-delimited and compr
 alike. Knows nothing of events.
 """
 
-import select
 import socket
 import ssl
 import time
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import requests
+from urllib3.util.wait import wait_for_read
 
 READ_BYTES = 65536
 
@@ -61,28 +61,37 @@ def arrivals(
 class _Wire:
     """Tells whether a read of the body would find something, without reading.
 
-    Two places can hold it: the buffer that http.client reads through, and the system. To
-    look into the first without waiting for the second, the socket is made non-blocking for
+    Three places can hold it: the buffer that http.client reads through, TLS, and the system.
+    To look into the first without waiting for the others, the socket is made non-blocking for
     the length of the look; `requests` has no public way to do this.
     """
 
     def __init__(self, response: requests.Response) -> None:
         raw: Any = response.raw
+        self._raw = raw
         self._chunked: bool = raw.chunked
         self._http = raw._fp
         self._buffer = self._http.fp
         if self._buffer is not None:  # else the body had no bytes, and is closed already
             self._socket: socket.socket = self._buffer.raw._sock
-            self._poll = select.poll()
-            self._poll.register(self._socket, select.POLLIN)
 
     def readable(self, seconds: float) -> bool:
         """Whether there is something, the end included, at once or within so many seconds."""
-        if self._http.fp is None:
+        if self._http.fp is None or self._raw.length_remaining == 0:
             return True
-        return self._buffered() or bool(self._poll.poll(seconds * 1000))
+        buffered = self._buffered()
+        # Between two chunks there may be the line end of the last one, and no more; a read
+        # would wait for the next one.
+        if buffered.strip(b"\r\n") if self._chunked else buffered:
+            return True
+        # What TLS has decrypted already, the system knows nothing of.
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return True
+        if not wait_for_read(self._socket, seconds):
+            return False
+        return bool(buffered) or not self._chunked or self._buffered() != b"\r\n"
 
-    def _buffered(self) -> bool:
+    def _buffered(self) -> bytes:
         timeout = self._socket.gettimeout()
         self._socket.settimeout(0)
         try:
@@ -91,5 +100,4 @@ class _Wire:
             buffered = b""
         finally:
             self._socket.settimeout(timeout)
-        # Between two chunks there may be the line end of the last one, and no more.
-        return bool(buffered.strip(b"\r\n") if self._chunked else buffered)
+        return buffered
