@@ -68,6 +68,19 @@ class ModelNotFound(InvalidRequest):
     default_code = "model_not_found"
 
 
+class NotStored(InvalidRequest):
+    """No stored object has this id: never made, made without `store`, deleted or long ago."""
+
+    status = 404
+
+
+class NotServed(InvalidRequest):
+    """The path is OpenAI's, but this half of the server has no answer to it."""
+
+    status = 404
+    default_code = "not_served"
+
+
 class MethodNotAllowed(InvalidRequest):
     """The path exists, but not for this method (RFC 9110, 15.5.6: `Allow` names those it has)."""
 

@@ -6,7 +6,7 @@ log format.
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,7 +22,9 @@ class Exchange:
 
     `outcome`: `done`; `refused` (the client's mistake), `failed` (ours), `upstream failed`;
     `client gone` (it left before the end). `size` is the bytes of the answer's body. The
-    bodies themselves are kept only where `keep_bodies` says so.
+    bodies themselves are kept only where `keep_bodies` says so. `headers` go out with the
+    answer. `objections` tells what OpenAI would have refused, when it is called: to find out
+    takes longer than to answer.
     """
 
     method: str
@@ -35,6 +37,8 @@ class Exchange:
     stream: bool = False
     usage: Usage | None = None
     size: int = 0
+    objections: Callable[[], Sequence[ProxyError]] = tuple
+    headers: dict[str, str] = field(default_factory=dict)
     outcome: Outcome = "done"
     request_body: bytes = b""
     response_body: list[bytes] = field(default_factory=list)
@@ -66,9 +70,13 @@ class Exchange:
             case _:
                 self.outcome = "refused" if error.status < 500 else "failed"
 
+    def elapsed_seconds(self) -> float:
+        """Time since the request came."""
+        return time.monotonic() - self._began
+
     def end(self) -> None:
         """Tell of the exchange; the first call counts, later ones do nothing."""
         if not self._over:
             self._over = True
-            self.seconds = time.monotonic() - self._began
+            self.seconds = self.elapsed_seconds()
             self.tell(self)

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct, field
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
+Endpoint = Literal["chat", "completions", "responses"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
 
 
@@ -27,29 +28,67 @@ class Message(Struct, frozen=True, kw_only=True):
     """One message of the conversation, the same for every surface.
 
     `text` joins the text parts with newlines; `attachments` counts the parts that are not
-    text (images, audio, files).
+    text (images, audio, files). `tokens` counts what was sent as numbers, whose text is not
+    known.
     """
 
     role: Role
     text: str = ""
     attachments: int = 0
+    tokens: int = 0
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+
+
+class Tool(Struct, frozen=True, kw_only=True):
+    """A tool that may be called, as the surface understood it.
+
+    `parameters` is the JSON Schema of its arguments. A `custom` tool takes free text instead.
+    `definition` is what was sent.
+    """
+
+    name: str
+    definition: Mapping[str, Any]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    custom: bool = False
+
+
+class ToolChoice(Struct, frozen=True):
+    """Whether a tool must, may or must not be called, and which (none named: any of them)."""
+
+    mode: Literal["auto", "none", "required"] = "auto"
+    names: tuple[str, ...] = ()
 
 
 class ChatRequest(Struct, frozen=True, kw_only=True):
     """What a surface understood of a request.
 
-    `tools` are the tool definitions as sent; `unknown` are the top-level fields that the
-    surface does not know, kept so that they can be reported.
+    `schema` is the JSON Schema that the text of the answer must satisfy, as JSON; empty for
+    any JSON object. `previous` is the id of a stored reply that this request goes on from.
+    `max_tokens` bounds each choice. `top_logprobs` is the number of
+    alternatives wanted beside the log probability of each token, if that is wanted at all.
+    `document` is the request as sent; `unknown` are its top-level fields that the surface
+    does not know, kept so that they can be reported.
     """
 
     model: str
     messages: tuple[Message, ...]
+    endpoint: Endpoint = "chat"
     stream: bool = False
     include_usage: bool = False
-    tools: tuple[Mapping[str, Any], ...] = ()
-    unknown: Mapping[str, Any] = field(default_factory=dict)
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
+    parallel_tool_calls: bool = True
+    schema: Mapping[str, Any] | None = None
+    n: int = 1
+    stop: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    top_logprobs: int | None = None
+    seed: int | None = None
+    store: bool = False
+    previous: str | None = None
+    document: Mapping[str, Any] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
 
     def last_user_text(self) -> str:
         """Text of the last message with role `user`, or an empty string if there is none."""
@@ -57,10 +96,12 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
 
 
 class Usage(Struct, frozen=True):
-    """Tokens counted for one exchange."""
+    """Tokens counted for one exchange; `reasoning_tokens` are part of the completion's."""
 
     prompt_tokens: int
     completion_tokens: int
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -91,6 +132,13 @@ class ReasoningDelta(Struct, frozen=True, gc=False):
     choice: int = 0
 
 
+class RefusalDelta(Struct, frozen=True, gc=False):
+    """A piece of the model's refusal to answer."""
+
+    text: str
+    choice: int = 0
+
+
 class ToolCallDelta(Struct, frozen=True, gc=False):
     """A piece of a tool call: `id` and `name` come in the first piece of each `index` only."""
 
@@ -116,7 +164,7 @@ class Finish(Struct, frozen=True):
     choice: int = 0
 
 
-Event = Pause | TextDelta | ReasoningDelta | ToolCallDelta | Annotations | Finish
+Event = Pause | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | Annotations | Finish
 
 Events = Generator[Event, None, None]
 """A reply under way. Whoever wraps one closes it, so that closing the outermost frees all."""
@@ -138,13 +186,18 @@ class Source(Protocol):
 
 
 class Choice(Struct):
-    """One choice of a finished reply."""
+    """One choice of a finished reply; `pieces` joined are its text."""
 
-    text: str = ""
+    pieces: tuple[str, ...] = ()
     reasoning: str = ""
+    refusal: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     citations: tuple[str, ...] = ()
     reason: FinishReason = "stop"
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
 
 
 class Reply(Struct, frozen=True):
@@ -154,11 +207,11 @@ class Reply(Struct, frozen=True):
     usage: Usage
 
 
-def spoken(text: str) -> Events:
+def spoken(text: str, choice: int = 0) -> Events:
     """Say `text` word by word, each with the white space behind it, and finish with `stop`."""
     for word in words(text):
-        yield TextDelta(word)
-    yield Finish()
+        yield TextDelta(word, choice)
+    yield Finish("stop", None, choice)
 
 
 def words(text: str) -> list[str]:
@@ -190,6 +243,7 @@ class _Folding:
     def __init__(self) -> None:
         self.text: list[str] = []
         self.reasoning: list[str] = []
+        self.refusal: list[str] = []
         self.calls: dict[int, list[str]] = {}
         self.citations: tuple[str, ...] = ()
         self.reason: FinishReason = "stop"
@@ -200,6 +254,8 @@ class _Folding:
                 self.text.append(text)
             case ReasoningDelta(text):
                 self.reasoning.append(text)
+            case RefusalDelta(text):
+                self.refusal.append(text)
             case ToolCallDelta(index, call_id, name, arguments):
                 call = self.calls.setdefault(index, [call_id or "", name or ""])
                 call.append(arguments)
@@ -214,5 +270,10 @@ class _Folding:
             for _, (call_id, name, *arguments) in sorted(self.calls.items())
         )
         return Choice(
-            "".join(self.text), "".join(self.reasoning), calls, self.citations, self.reason
+            tuple(self.text),
+            "".join(self.reasoning),
+            "".join(self.refusal),
+            calls,
+            self.citations,
+            self.reason,
         )

@@ -7,6 +7,7 @@ A rule raises `ValueError` with a message that reads on after the name of the va
 import math
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -47,6 +48,14 @@ def one_of(*allowed: str) -> Callable[[str], str]:
     return rule
 
 
+def boolean(raw: str) -> bool:
+    """Yes or no, in one of the usual spellings."""
+    spellings = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if raw.lower() not in spellings:
+        raise ValueError(f"{raw!r} is not one of {', '.join(spellings)}")
+    return spellings[raw.lower()]
+
+
 def integer(low: int | None = None, high: int | None = None) -> Callable[[str], int]:
     """A whole number within bounds."""
 
@@ -79,6 +88,14 @@ def _within(value: N, raw: str, low: N | None, high: N | None) -> N:
     if high is not None and value > high:
         raise ValueError(f"{raw} is more than {high}")
     return value
+
+
+def tokenizer(raw: str) -> str:
+    """The name of a tokenizer that can be had here."""
+    name = one_of("chars", "o200k", "cl100k")(raw)
+    if name != "chars" and find_spec("toktok") is None:
+        raise ValueError(f"{raw} needs the package toktok-rs: pip install toktok-rs")
+    return name
 
 
 def http_url(raw: str) -> str:

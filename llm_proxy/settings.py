@@ -14,6 +14,9 @@ from llm_proxy import setting_rules as rules
 Group = TypeVar("Group")
 
 
+TokenizerName = Literal["chars", "o200k", "cl100k"]
+
+
 class SettingsError(ValueError):
     """Some settings are wrong; the message lists all of them, one on a line."""
 
@@ -69,6 +72,8 @@ class MockSettings:
     tokens_per_second: float = setting("MOCK_TOKENS_PER_SECOND", 0.0, rules.number(0))
     jitter: float = setting("MOCK_JITTER", 0.0, rules.number(0, 1))
     seed: int = setting("MOCK_SEED", 0, rules.integer())
+    tokenizer: TokenizerName = setting("MOCK_TOKENIZER", "chars", rules.tokenizer)
+    strict: bool = setting("MOCK_STRICT", False, rules.boolean)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +104,6 @@ NOT_BUILT_YET: Mapping[str, str] = {
     "LLM_PROXY_JOURNAL": "off",
     "LLM_PROXY_JOURNAL_MAX": "",
     "MOCK_FIXTURES": "",
-    "MOCK_TOKENIZER": "chars",
-    "MOCK_STRICT": "0",
     "MOCK_RECORD": "",
     "STREAM_SESSION_PARAM": "sessionID",
     "STREAM_LOCAL_TASKS": "0",

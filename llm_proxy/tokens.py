@@ -1,9 +1,9 @@
 """Token counting: what a request and its reply weigh.
 
-The count is an estimate from the length of the text, the rule of thumb in OpenAI's own
-guide: one token is about four characters of English. Knows nothing of HTTP or JSON APIs.
+Knows nothing of HTTP or JSON APIs, and leaves it to a tokenizer what a token is.
 """
 
+from collections.abc import Iterator
 from contextlib import closing
 
 import msgspec
@@ -14,56 +14,72 @@ from llm_proxy.reply import (
     Events,
     Finish,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolCallDelta,
     Usage,
 )
+from llm_proxy.tokenizers import Tokenizer
 
-CHARACTERS_PER_TOKEN = 4
 TOKENS_PER_ATTACHMENT = 85
 """An image, sound or file counts as OpenAI bills an image at low detail."""
 
 
-def tokens_of_length(characters: int) -> int:
-    """Tokens of a text with so many characters, rounded up."""
-    return -(-characters // CHARACTERS_PER_TOKEN)
+def count_prompt(request: ChatRequest, tokenizer: Tokenizer) -> int:
+    """Tokens of everything that was asked: each message's text, its tool calls, the tools."""
+    messages = request.messages
+    count = tokenizer.count(list(_texts(request)))
+    count += sum(m.tokens + m.attachments * TOKENS_PER_ATTACHMENT for m in messages)
+    if request.endpoint == "completions":
+        return count
+    return count + len(messages) * tokenizer.per_message + tokenizer.per_request
 
 
-def count_prompt(request: ChatRequest) -> int:
-    """Tokens of everything that was asked: each message's text, its tool calls, the tools.
-
-    The lengths are added up before they are divided, so that many short messages do not
-    weigh more than one long one.
-    """
-    characters = attachments = 0
+def _texts(request: ChatRequest) -> Iterator[str]:
     for message in request.messages:
-        characters += len(message.text)
-        attachments += message.attachments
+        yield message.text
         for call in message.tool_calls:
-            characters += len(call.name) + len(call.arguments)
+            yield call.name
+            yield call.arguments
     if request.tools:
-        characters += len(msgspec.json.encode(request.tools).decode())
-    return tokens_of_length(characters) + attachments * TOKENS_PER_ATTACHMENT
+        yield msgspec.json.encode([tool.definition for tool in request.tools]).decode()
 
 
-def metered(events: Events, request: ChatRequest) -> Events:
+def metered(events: Events, request: ChatRequest, tokenizer: Tokenizer) -> Events:
     """Pass the events on, and put the tokens counted so far on each `Finish` without usage.
 
     Raises:
         InternalError: the source ended without saying that it had finished.
     """
-    characters, finished = 0, False
+    said: dict[int, list[str]] = {}
+    thought: dict[int, list[str]] = {}
+    total: Usage | None = None
+    finished = False
     with closing(events):
         for event in events:
             match event:
-                case TextDelta(text) | ReasoningDelta(text):
-                    characters += len(text)
+                case TextDelta(text, choice) | RefusalDelta(text, choice):
+                    said.setdefault(choice, []).append(text)
+                case ReasoningDelta(text, choice):
+                    thought.setdefault(choice, []).append(text)
                 case ToolCallDelta():
-                    characters += len(event.name or "") + len(event.arguments)
-                case Finish(reason, usage, choice):
+                    pieces = said.setdefault(event.choice, [])
+                    pieces += (event.name or "", event.arguments)
+                case Finish(reason, None, choice):
                     finished = True
-                    counted = Usage(count_prompt(request), tokens_of_length(characters))
-                    event = Finish(reason, usage or counted, choice)
+                    # Each choice is counted once, when it is over: with many of them a sum
+                    # over all at each end would take long.
+                    reasoning = tokenizer.count(["".join(thought.pop(choice, ()))])
+                    completion = tokenizer.count(["".join(said.pop(choice, ()))])
+                    before = total or Usage(count_prompt(request, tokenizer), 0)
+                    total = Usage(
+                        before.prompt_tokens,
+                        before.completion_tokens + reasoning + completion,
+                        before.reasoning_tokens + reasoning,
+                    )
+                    event = Finish(reason, total, choice)
+                case Finish():
+                    finished = True
             yield event
     if not finished:
         raise InternalError("The reply ended without a finish reason.")

@@ -1,0 +1,107 @@
+"""Bounds: a wrapper that ends a reply at a stop sequence or after so many tokens.
+
+Works on the events of any source, so that every surface and both halves keep them alike.
+"""
+
+from contextlib import closing
+
+from llm_proxy.reply import (
+    ChatRequest,
+    Event,
+    Events,
+    Finish,
+    FinishReason,
+    Pause,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+)
+from llm_proxy.tokenizers import Tokenizer
+
+
+def bounded(events: Events, request: ChatRequest, tokenizer: Tokenizer) -> Events:
+    """End each choice before the first of the stop sequences, or where `max_tokens` are used up.
+
+    The stop sequence itself is not part of the answer (API reference, `stop`). When all
+    choices have been cut the source is closed: nobody waits for what it would still say.
+    """
+    if not request.stop and request.max_tokens is None:
+        yield from events
+        return
+    choices: dict[int, _Bounded] = {}
+    with closing(events):
+        for event in events:
+            if isinstance(event, Pause):
+                yield event
+                continue
+            choice = choices.setdefault(event.choice, _Bounded(request, tokenizer))
+            yield from choice.cut(event)
+            if len(choices) == request.n and all(one.ended for one in choices.values()):
+                return
+
+
+class _Bounded:
+    """One choice: what it may still say, and text held back as a stop sequence may begin in it."""
+
+    def __init__(self, request: ChatRequest, tokenizer: Tokenizer) -> None:
+        self._stop = request.stop
+        limit = request.max_tokens
+        self._budget = None if limit is None else tokenizer.budget(limit)
+        self._held = ""
+        self.ended = False
+
+    def cut(self, event: Event) -> list[Event]:
+        if self.ended:
+            return []
+        match event:
+            case TextDelta(text, choice):
+                return self._text(text, choice)
+            case ReasoningDelta(text, choice) | RefusalDelta(text, choice):
+                cut, full = self._within(text)
+                said: list[Event] = [type(event)(cut, choice)] if cut else []
+                return said + (self._end("length", choice) if full else [])
+            case ToolCallDelta(index, call_id, name, arguments, choice):
+                self._within(name or "")
+                cut, full = self._within(arguments)
+                return [ToolCallDelta(index, call_id, name, cut, choice)] + (
+                    self._end("length", choice) if full else []
+                )
+            case Finish(choice=choice):
+                self.ended = True
+                return [*self._release(len(self._held), choice), event]
+            case _:
+                return [event]
+
+    def _text(self, text: str, choice: int) -> list[Event]:
+        cut, full = self._within(text)
+        self._held += cut
+        # The sequence that is complete first counts, as if the text came letter by letter.
+        found = [(at + len(stop), at) for stop in self._stop if (at := self._held.find(stop)) >= 0]
+        if found:
+            _, start = min(found)
+            return self._release(start, choice) + self._end("stop", choice)
+        if full:
+            return self._release(len(self._held), choice) + self._end("length", choice)
+        return self._release(len(self._held) - self._begun(), choice)
+
+    def _begun(self) -> int:
+        """Length of the longest end of the held text that may be the beginning of a stop."""
+        longest = max(map(len, self._stop), default=1) - 1
+        for length in range(min(longest, len(self._held)), 0, -1):
+            if any(stop.startswith(self._held[-length:]) for stop in self._stop):
+                return length
+        return 0
+
+    def _release(self, length: int, choice: int) -> list[Event]:
+        text, self._held = self._held[:length], self._held[length:]
+        return [TextDelta(text, choice)] if text else []
+
+    def _within(self, text: str) -> tuple[str, bool]:
+        """What of `text` there is room for, and whether that is less than all of it."""
+        cut = text if self._budget is None else self._budget.take(text)
+        return cut, len(cut) < len(text)
+
+    def _end(self, reason: FinishReason, choice: int) -> list[Event]:
+        self.ended = True
+        return [Finish(reason, None, choice)]

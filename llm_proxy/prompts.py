@@ -1,0 +1,53 @@
+"""Prompts: a completion request may hold several, and each is asked alone.
+
+The API takes many prompts at once only to save round trips; a source need not know of it.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from msgspec.structs import replace
+
+from llm_proxy.reply import ChatRequest, Event, Events, Finish, Pause, Source, Usage
+
+
+def replies(source: Source, request: ChatRequest) -> Events:
+    """The reply to a request; to one with several prompts, the replies one after the other.
+
+    Raises:
+        ProxyError: as the source raises it, for any of the prompts.
+    """
+    if request.endpoint != "completions" or len(request.messages) == 1:
+        yield from source.reply(request)
+        return
+    before = Usage(0, 0)
+    for index, alone in enumerate(separated(request)):
+        counted = Usage(0, 0)
+        with closing(source.reply(alone)) as events:
+            for event in events:
+                if isinstance(event, Finish) and event.usage is not None:
+                    counted = event.usage
+                    event = replace(event, usage=_sum(before, counted))
+                yield _moved(event, index * alone.n)
+        before = _sum(before, counted)
+
+
+def separated(request: ChatRequest) -> Iterator[ChatRequest]:
+    """One request for each prompt, as if nothing else had been asked."""
+    n = request.n // len(request.messages)
+    for message in request.messages:
+        yield replace(request, messages=(message,), n=n)
+
+
+def _moved(event: Event, places: int) -> Event:
+    """The event of the choice that stands so many places behind."""
+    return event if isinstance(event, Pause) else replace(event, choice=event.choice + places)
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
+    return Usage(
+        one.prompt_tokens + other.prompt_tokens,
+        one.completion_tokens + other.completion_tokens,
+        one.reasoning_tokens + other.reasoning_tokens,
+        one.cached_tokens + other.cached_tokens,
+    )
