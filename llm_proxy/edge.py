@@ -6,6 +6,7 @@ Flask code, as are `serving` and the two blueprints. Knows no route but `/health
 import hmac
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -16,6 +17,7 @@ from llm_proxy.errors import ClientGone, InternalError, InvalidRequest, ProxyErr
 from llm_proxy.exchange import Exchange
 from llm_proxy.logs import bodies_wanted, log_exchange
 from llm_proxy.openai_api import errors as error_shape
+from llm_proxy.openai_api import headers
 from llm_proxy.settings import ServerSettings
 from llm_proxy.streaming import EventStream
 
@@ -30,6 +32,7 @@ MAX_DRAINED_BYTES = 64 * 1024 * 1024
 def install(app: Flask, settings: ServerSettings) -> None:
     """Give `app` its health route, its keys, its error handlers and its request log."""
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # else //v1 is redirected, with a page in HTML
     app.add_url_rule(
         HEALTH, "health", lambda: Response(b'{"status":"ok"}', mimetype=error_shape.MEDIA_TYPE)
     )
@@ -56,6 +59,9 @@ def _finish_exchange(response: Response) -> Response:
     exchange: Exchange = g.exchange
     exchange.status = response.status_code
     response.headers["x-request-id"] = exchange.id
+    response.headers["openai-version"] = headers.VERSION
+    response.headers["openai-processing-ms"] = str(round(exchange.elapsed_seconds() * 1000))
+    response.headers.update(exchange.headers)
     if not isinstance(response.response, EventStream):
         document = b"" if request.method == "HEAD" else response.get_data()
         exchange.said(exchange.sent(document))
@@ -73,8 +79,9 @@ def _drain(environ: Mapping[str, Any]) -> None:
     """
     if environ.get("wsgi.input_terminated"):  # else reading on would wait for the next request
         left = MAX_DRAINED_BYTES
-        while left > 0 and (piece := environ["wsgi.input"].read(65536)):
-            left -= len(piece)
+        with suppress(OSError):  # chunks that are malformed, or a client that has left
+            while left > 0 and (piece := environ["wsgi.input"].read(65536)):
+                left -= len(piece)
 
 
 def _key_check(keys: Sequence[str]) -> Callable[[], None]:
@@ -82,7 +89,7 @@ def _key_check(keys: Sequence[str]) -> Callable[[], None]:
     known = [key.encode() for key in keys]
 
     def check() -> None:
-        if request.path == HEALTH:
+        if request.endpoint == "health":
             return
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         # Every key is compared, whichever fits: the time taken tells nothing.

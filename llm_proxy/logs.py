@@ -160,6 +160,8 @@ def _fields(exchange: Exchange) -> dict[str, Any]:
     fields["id"] = exchange.id
     if exchange.keep_bodies:
         fields["request"] = _shortened(exchange.request_body)
+        if objections := exchange.objections():
+            fields["warnings"] = " ".join(objection.message for objection in objections)
         fields["response"] = _shortened(b"".join(exchange.response_body))
     return fields
 

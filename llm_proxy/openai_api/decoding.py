@@ -35,7 +35,7 @@ _NAMES = {
 def decode_body(
     document: bytes, shape: type[Body], supported: Mapping[str, str]
 ) -> tuple[Body, dict[str, Any]]:
-    """Decode a JSON object, and return it with the top-level fields that `shape` lacks.
+    """Decode a JSON object; return it typed, and as it was sent.
 
     `supported` names the values allowed for a field, by its path without indices
     (`messages.role`), for the error message.
@@ -54,12 +54,17 @@ def decode_body(
     try:
         body = msgspec.convert(parsed, shape)
     except msgspec.ValidationError as error:
-        _refuse(str(error), supported)
+        refuse(str(error), supported)
+    return body, parsed
+
+
+def unknown_fields(document: Mapping[str, Any], shape: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The top-level fields of `document` that `shape` does not have, in their order."""
     known = shape.__struct_encode_fields__
-    return body, {name: value for name, value in parsed.items() if name not in known}
+    return tuple(name for name in document if name not in known)
 
 
-def _refuse(problem: str, supported: Mapping[str, str]) -> NoReturn:
+def refuse(problem: str, supported: Mapping[str, str]) -> NoReturn:
     """Say in OpenAI's words what msgspec found wrong."""
     at = _AT.fullmatch(problem)
     assert at is not None, problem
@@ -80,11 +85,18 @@ def _refuse(problem: str, supported: Mapping[str, str]) -> NoReturn:
     expected = _EXPECTED.fullmatch(what)
     if expected is None:
         raise InvalidRequest(f"Invalid value for '{path}': {what}.", param=path)
+    if expected.group("types", "rest") == ("array", " of length >= 1"):
+        raise InvalidRequest(
+            f"Invalid '{path}': empty array. Expected an array with minimum length 1, "
+            "but got an empty array instead.",
+            param=path,
+            code="empty_array",
+        )
     if expected["rest"]:
         raise InvalidRequest(
             f"Invalid value for '{path}': expected {_named(expected['types'])}{expected['rest']}.",
             param=path,
-            code="empty_array" if expected["rest"] == " of length >= 1" else "invalid_value",
+            code="invalid_value",
         )
     but = f", but got {_named(expected['got'])} instead" if expected["got"] else ""
     raise InvalidRequest(

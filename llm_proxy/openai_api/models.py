@@ -1,32 +1,45 @@
-"""`GET /models` and `GET /models/{id}`: the models that a half lists."""
+"""`/models`: the models that a half lists."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from llm_proxy.errors import ModelNotFound
+from llm_proxy.errors import InvalidRequest, ModelNotFound
+from llm_proxy.openai_api.resource import Answer, Call, Resource
 
 CREATED = 1_700_000_000
 """Unix seconds; the same for every model, so that the list never changes by itself."""
 
 
-def models_body(ids: Sequence[str]) -> bytes:
-    """The list object with one model object for each id."""
-    return msgspec.json.encode({"object": "list", "data": [_model(name) for name in ids]})
+def resources(ids: Sequence[str], *, strict: bool) -> tuple[Resource, ...]:
+    """The routes that list `ids`, show a model, and delete a fine-tuned one.
 
-
-def model_body(name: str, ids: Sequence[str]) -> bytes:
-    """The model object of one listed id.
-
-    Raises:
-        ModelNotFound: the id is not listed.
+    Unless `strict`, a model that is not listed is shown, too: requests may name any.
     """
-    if name not in ids:
-        raise ModelNotFound(
-            f"The model {name!r} does not exist. Listed are: {', '.join(ids)}.", param="model"
-        )
-    return msgspec.json.encode(_model(name))
+
+    def listed(_: Call) -> Answer:
+        models = {"object": "list", "data": [_model(name) for name in ids]}
+        return Answer(body=msgspec.json.encode(models))
+
+    def shown(call: Call) -> Answer:
+        name = call.names["model"]
+        if strict and name not in ids:
+            raise ModelNotFound(f"The model '{name}' does not exist", param="model")
+        return Answer(body=msgspec.json.encode(_model(name)))
+
+    def deleted(call: Call) -> Answer:
+        name = call.names["model"]
+        if not name.startswith("ft:"):
+            raise InvalidRequest(f"The model '{name}' is not fine-tuned and cannot be deleted.")
+        body = {"id": name, "object": "model", "deleted": True}
+        return Answer(body=msgspec.json.encode(body))
+
+    return (
+        Resource("GET", "/models", listed),
+        Resource("GET", "/models/<path:model>", shown),
+        Resource("DELETE", "/models/<path:model>", deleted),
+    )
 
 
 def _model(name: str) -> dict[str, Any]:

@@ -10,6 +10,10 @@ from msgspec import Struct
 
 from llm_proxy.errors import ProxyError
 from llm_proxy.reply import ChatRequest, Event, Reply
+from llm_proxy.store import Stored
+
+FINGERPRINT = "fp_11ab0c57e5"
+"""`system_fingerprint`: one backend, always the same."""
 
 
 class Stamp(Struct, frozen=True):
@@ -40,10 +44,12 @@ class Surface(Struct, frozen=True):
     """One endpoint below a base such as `/v1`.
 
     `parse` raises `InvalidRequest`, naming the field; `encoder` begins a stream; `body`
-    writes a whole reply as one JSON document.
+    writes a whole reply as one JSON document, which has an `id`. `resumed` puts the stored
+    reply that a request goes on from before its messages; it raises where there is none.
     """
 
     path: str
     parse: Callable[[bytes], ChatRequest]
     encoder: Callable[[ChatRequest, Stamp], Encoder]
     body: Callable[[Reply, ChatRequest, Stamp], bytes]
+    resumed: Callable[[ChatRequest, Stored | None], ChatRequest] | None = None

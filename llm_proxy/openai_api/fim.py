@@ -1,0 +1,156 @@
+"""Fill in the middle: `POST /fim/completions`, as Mistral has it and Continue asks it.
+
+Source of the shapes: Mistral's API reference, "Fim Completion". They are those of a chat
+completion with three differences that clients rely on: every delta has a `content` (some
+versions of Continue read it without looking), no chunk is without a choice, and the usage
+stands on the last chunk.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from llm_proxy.errors import ProxyError
+from llm_proxy.openai_api import sse
+from llm_proxy.openai_api.chat import StreamOptions, stop_sequences, usage_object
+from llm_proxy.openai_api.completions import finish_reason
+from llm_proxy.openai_api.decoding import decode_body, unknown_fields
+from llm_proxy.openai_api.errors import error_body
+from llm_proxy.openai_api.surface import Stamp, Surface
+from llm_proxy.reply import (
+    Annotations,
+    ChatRequest,
+    Choice,
+    Event,
+    Finish,
+    Message,
+    Reply,
+    TextDelta,
+)
+
+
+class FimBody(Struct):
+    """Mistral's fields, and those that Continue sends to every API."""
+
+    model: str
+    prompt: str
+    suffix: str | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: Annotated[int, Meta(ge=0)] | None = None
+    max_completion_tokens: Annotated[int, Meta(ge=0)] | None = None
+    min_tokens: Annotated[int, Meta(ge=0)] | None = None
+    stop: str | list[str] | None = None
+    random_seed: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    metadata: dict[str, Any] | None = None
+
+
+def parse(document: bytes) -> ChatRequest:
+    """Decode the body of a fill-in-the-middle request; the suffix stays in the document.
+
+    Raises:
+        InvalidRequest: the body is not what the API takes; `param` names the field.
+    """
+    body, sent = decode_body(document, FimBody, {})
+    max_tokens = body.max_completion_tokens
+    return ChatRequest(
+        endpoint="completions",
+        model=body.model,
+        messages=(Message(role="user", text=body.prompt),),
+        stream=bool(body.stream),
+        stop=stop_sequences(body.stop),
+        max_tokens=body.max_tokens if max_tokens is None else max_tokens,
+        seed=body.random_seed,
+        document=sent,
+        unknown=unknown_fields(sent, FimBody),
+    )
+
+
+class FimEncoder:
+    """Writes a reply down as fill-in-the-middle chunks: role, texts, reason."""
+
+    def __init__(self, request: ChatRequest, stamp: Stamp) -> None:
+        self._head = _head(request, stamp, "chat.completion.chunk")
+        self._open: set[int] = set()
+        self._citations: dict[int, tuple[str, ...]] = {}
+
+    def encode(self, event: Event) -> bytes:
+        match event:
+            case TextDelta(text, choice):
+                return self._role(choice) + self._chunk(choice, {"content": text})
+            case Finish(reason, usage, choice):
+                more: dict[str, Any] = {}
+                if citations := self._citations.get(choice):
+                    more["citations"] = citations
+                if usage is not None:
+                    more["usage"] = usage_object(usage)
+                end = self._chunk(choice, {"content": ""}, finish_reason(reason), more)
+                return self._role(choice) + end
+            case Annotations(citations, choice):
+                self._citations[choice] = citations
+                return b""
+            case _:
+                return b""
+
+    def fail(self, error: ProxyError) -> bytes:
+        return sse.data(error_body(error))
+
+    def end(self) -> bytes:
+        return sse.DONE
+
+    def _role(self, choice: int) -> bytes:
+        if choice in self._open:
+            return b""
+        self._open.add(choice)
+        return self._chunk(choice, {"role": "assistant", "content": ""})
+
+    def _chunk(
+        self,
+        choice: int,
+        delta: dict[str, str],
+        reason: str | None = None,
+        more: dict[str, Any] | None = None,
+    ) -> bytes:
+        choices = [{"index": choice, "delta": delta, "logprobs": None, "finish_reason": reason}]
+        return sse.data(_json(self._head | {"choices": choices} | (more or {})))
+
+
+def body(reply: Reply, request: ChatRequest, stamp: Stamp) -> bytes:
+    """The fill-in-the-middle object of a whole reply."""
+    citations = next((choice.citations for choice in reply.choices if choice.citations), ())
+    return _json(
+        _head(request, stamp, "chat.completion")
+        | {
+            "choices": [_choice(index, choice) for index, choice in enumerate(reply.choices)],
+            "usage": usage_object(reply.usage),
+        }
+        | ({"citations": citations} if citations else {})
+    )
+
+
+def _head(request: ChatRequest, stamp: Stamp, kind: str) -> dict[str, Any]:
+    return {
+        "id": f"cmpl-{stamp.id}",
+        "object": kind,
+        "created": stamp.created,
+        "model": request.model,
+    }
+
+
+def _choice(index: int, choice: Choice) -> dict[str, Any]:
+    return {
+        "index": index,
+        "message": {"role": "assistant", "content": choice.text},
+        "logprobs": None,
+        "finish_reason": finish_reason(choice.reason),
+    }
+
+
+_json = msgspec.json.Encoder().encode
+
+SURFACE = Surface(path="/fim/completions", parse=parse, encoder=FimEncoder, body=body)

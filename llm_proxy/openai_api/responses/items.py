@@ -1,0 +1,145 @@
+"""Output items of a response: what a reply consists of in the Responses API.
+
+Source of the shapes: API reference, "The response object", `output`. The body of a reply and
+its stream are made of the same items.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+from llm_proxy.openai_api.logprobs import chat_logprobs
+from llm_proxy.openai_api.surface import Stamp
+from llm_proxy.reply import ChatRequest, Choice, FinishReason, ToolCall
+
+ItemStatus = Literal["in_progress", "completed", "incomplete"]
+
+
+class OutputText(Struct, tag_field="type", tag="output_text"):
+    text: str = ""
+    annotations: list[Any] = field(default_factory=list)
+    logprobs: list[Any] = field(default_factory=list)
+
+
+class Refusal(Struct, tag_field="type", tag="refusal"):
+    refusal: str = ""
+
+
+class SummaryText(Struct, tag_field="type", tag="summary_text"):
+    text: str = ""
+
+
+class MessageItem(Struct, tag_field="type", tag="message", kw_only=True):
+    id: str
+    status: ItemStatus = "in_progress"
+    role: Literal["assistant"] = "assistant"
+    content: list[OutputText | Refusal] = field(default_factory=list)
+
+    @property
+    def parts(self) -> list[Any]:
+        return self.content
+
+
+class ReasoningItem(Struct, tag_field="type", tag="reasoning", kw_only=True):
+    id: str
+    status: ItemStatus = "in_progress"
+    summary: list[SummaryText] = field(default_factory=list)
+
+    @property
+    def parts(self) -> list[Any]:
+        return self.summary
+
+
+class FunctionCallItem(Struct, tag_field="type", tag="function_call", kw_only=True):
+    id: str
+    status: ItemStatus = "in_progress"
+    call_id: str
+    name: str
+    arguments: str = ""
+
+
+class CustomCallItem(Struct, tag_field="type", tag="custom_tool_call", kw_only=True):
+    id: str
+    status: ItemStatus = "in_progress"
+    call_id: str
+    name: str
+    arguments: str = field(default="", name="input")
+
+
+SpokenItem = MessageItem | ReasoningItem
+CallItem = FunctionCallItem | CustomCallItem
+Item = SpokenItem | CallItem
+
+PREFIXES: dict[type[Item], str] = {
+    MessageItem: "msg",
+    ReasoningItem: "rs",
+    FunctionCallItem: "fc",
+    CustomCallItem: "ctc",
+}
+
+
+def item_id(kind: type[Item], stamp: Stamp, position: int) -> str:
+    """The id of the item at `position` of the output: the same in a stream and a body."""
+    return f"{PREFIXES[kind]}_{stamp.id}{position}"
+
+
+def call_item(call: ToolCall, custom: bool, stamp: Stamp, position: int) -> CallItem:
+    """A call under way, with what is known of its arguments."""
+    kind = CustomCallItem if custom else FunctionCallItem
+    name = item_id(kind, stamp, position)
+    return kind(id=name, call_id=call.id, name=call.name, arguments=call.arguments)
+
+
+def custom_names(request: ChatRequest) -> frozenset[str]:
+    """The names of the tools that take free text."""
+    return frozenset(tool.name for tool in request.tools if tool.custom)
+
+
+def token_logprobs(tokens: Sequence[str], request: ChatRequest) -> list[Any]:
+    """The log probabilities of a text in `tokens`; none where they are not wanted."""
+    if request.top_logprobs is None:
+        return []
+    entries: list[Any] = chat_logprobs(tokens, request.top_logprobs)["content"]
+    return entries
+
+
+def last_status(reason: FinishReason) -> ItemStatus:
+    """What became of the last item of a reply that finished for `reason`."""
+    return "incomplete" if reason in ("length", "content_filter") else "completed"
+
+
+def output(choice: Choice, request: ChatRequest, stamp: Stamp) -> list[Item]:
+    """The items of a whole reply: its reasoning, its message, its calls.
+
+    A reply without anything has a message without text.
+    """
+    items = list(_items(choice, request, stamp))
+    for item in items:
+        item.status = "completed"
+    items[-1].status = last_status(choice.reason)
+    return items
+
+
+def _items(choice: Choice, request: ChatRequest, stamp: Stamp) -> Iterator[Item]:
+    position = 0
+    if choice.reasoning:
+        summary = [SummaryText(choice.reasoning)]
+        yield ReasoningItem(id=item_id(ReasoningItem, stamp, position), summary=summary)
+        position += 1
+    if choice.text or choice.refusal or not (choice.reasoning or choice.tool_calls):
+        content = list(_content(choice, request))
+        yield MessageItem(id=item_id(MessageItem, stamp, position), content=content)
+        position += 1
+    custom = custom_names(request)
+    for call in choice.tool_calls:
+        yield call_item(call, call.name in custom, stamp, position)
+        position += 1
+
+
+def _content(choice: Choice, request: ChatRequest) -> Iterator[OutputText | Refusal]:
+    if choice.text or not choice.refusal:
+        tokens = [piece for piece in choice.pieces if piece]
+        yield OutputText(choice.text, logprobs=token_logprobs(tokens, request))
+    if choice.refusal:
+        yield Refusal(choice.refusal)

@@ -1,0 +1,1 @@
+"""What OpenAI refuses although its types are right; `rules` has the table."""
