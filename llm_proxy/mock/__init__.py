@@ -3,10 +3,20 @@
 from flask import Blueprint
 
 from llm_proxy import serving
+from llm_proxy.mock.resources import RESOURCES
 from llm_proxy.mock.source import MockSource
 from llm_proxy.settings import MockSettings, ServerSettings
+from llm_proxy.tokenizers import tokenizer
 
 
 def blueprint(settings: MockSettings, server: ServerSettings) -> Blueprint:
     """The routes of the mock, to be mounted below any base."""
-    return serving.half("mock", MockSource(settings), settings.models, server)
+    return serving.half(
+        "mock",
+        MockSource(settings),
+        server,
+        RESOURCES,
+        model_ids=settings.models,
+        tokenizer=tokenizer(settings.tokenizer),
+        strict=settings.strict,
+    )

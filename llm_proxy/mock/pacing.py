@@ -8,8 +8,16 @@ from contextlib import closing
 
 from msgspec import Struct
 
-from llm_proxy.reply import Event, Events, Pause, ReasoningDelta, TextDelta, ToolCallDelta
-from llm_proxy.tokens import tokens_of_length
+from llm_proxy.reply import (
+    Event,
+    Events,
+    Pause,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+)
+from llm_proxy.tokenizers import Characters
 
 
 class Pace(Struct, frozen=True, kw_only=True):
@@ -42,7 +50,7 @@ def paced(events: Events, pace: Pace, seed: int) -> Events:
         begun = False
         for event in events:
             if begun and pace.tokens_per_second and (length := _length(event)):
-                yield delay(tokens_of_length(length) / pace.tokens_per_second)
+                yield delay(-(-length // Characters.per_token) / pace.tokens_per_second)
             begun = True
             yield event
 
@@ -50,7 +58,7 @@ def paced(events: Events, pace: Pace, seed: int) -> Events:
 def _length(event: Event) -> int:
     """Characters that a model would have had to write for the event."""
     match event:
-        case TextDelta(text) | ReasoningDelta(text):
+        case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
             return len(text)
         case ToolCallDelta():
             return len(event.name or "") + len(event.arguments)

@@ -1,7 +1,9 @@
-"""The source of the mock's replies: canned or echoed, and paced if asked for."""
+"""The source of the mock's replies: what it says, which tools it calls, and how fast."""
 
+from llm_proxy.mock.calls import chosen_tools, tool_calls
 from llm_proxy.mock.canned import canned_reply
 from llm_proxy.mock.chance import number_of
+from llm_proxy.mock.examples import example_text
 from llm_proxy.mock.pacing import Pace, paced
 from llm_proxy.reply import ChatRequest, Events, spoken
 from llm_proxy.settings import MockSettings
@@ -19,8 +21,22 @@ class MockSource:
         )
 
     def reply(self, request: ChatRequest) -> Events:
-        """The words of the reply, then `stop`; never fails."""
+        """The words or tool calls of each choice, then its finish; never fails."""
         number = number_of(request, self._settings.seed)
-        echo = self._settings.reply == "echo"
-        events = spoken(request.last_user_text() if echo else canned_reply(number))
+        events = self._choices(request, number)
         return paced(events, self._pace, number) if self._pace else events
+
+    def _choices(self, request: ChatRequest, number: int) -> Events:
+        tools = chosen_tools(request)
+        for choice in range(request.n):
+            if tools:
+                yield from tool_calls(tools, number + choice, choice)
+            else:
+                yield from spoken(self._text(request, number + choice), choice)
+
+    def _text(self, request: ChatRequest, number: int) -> str:
+        if request.schema is not None:
+            return example_text(request.schema, number)
+        if self._settings.reply == "echo":
+            return request.last_user_text()
+        return canned_reply(number)
