@@ -3,10 +3,18 @@
 Pure: a request in, text out.
 """
 
+from collections.abc import Mapping
 from urllib.parse import quote_plus, unquote_plus, urlsplit, urlunsplit
 
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.reply import ChatRequest
+from llm_proxy.reply import ChatRequest, Endpoint
+
+PARAMS: Mapping[Endpoint, str] = {
+    "chat": "messages",
+    "completions": "prompt",
+    "responses": "input",
+}
+"""The field of a request that the question is looked for in."""
 
 
 def question(request: ChatRequest) -> str:
@@ -19,7 +27,7 @@ def question(request: ChatRequest) -> str:
     if not text:
         raise InvalidRequest(
             "There is nothing to search for: no message with role 'user' holds any text.",
-            param="messages",
+            param=PARAMS[request.endpoint],
         )
     return text
 

@@ -2,11 +2,13 @@
 
 from contextlib import closing
 
+from msgspec.structs import replace
+
 from llm_proxy.adapter.citations import citation_block
 from llm_proxy.adapter.dialects import Citation, End, Word, understand
 from llm_proxy.adapter.question import question
 from llm_proxy.adapter.upstream import Upstream
-from llm_proxy.reply import IDLE, Annotations, ChatRequest, Events, Finish, TextDelta
+from llm_proxy.reply import IDLE, Annotations, ChatRequest, Events, Finish, Pause, TextDelta
 from llm_proxy.settings import AdapterSettings
 
 
@@ -20,14 +22,28 @@ class LegacySource:
     def reply(self, request: ChatRequest) -> Events:
         """Words as they arrive, then the citations as a block of their own, then `stop`.
 
+        A search has one answer: each choice that is asked for is the same.
+
         Raises:
             InvalidRequest: the conversation asks nothing; the legacy API is not called.
             UpstreamError: the legacy API failed, before or amid the answer.
         """
+        events = self._answer(question(request))
+        if request.n == 1:
+            yield from events
+            return
+        with closing(events):
+            for event in events:
+                if isinstance(event, Pause):
+                    yield event
+                else:
+                    yield from (replace(event, choice=choice) for choice in range(request.n))
+
+    def _answer(self, query: str) -> Events:
         settings = self._settings
         citations: dict[str, None] = {}
         said = ""
-        with closing(self._upstream.payloads(question(request))) as payloads:
+        with closing(self._upstream.payloads(query)) as payloads:
             for payload in payloads:
                 if payload is None:
                     yield IDLE
