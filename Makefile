@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint legacy clean
+.PHONY: run test lint conformance legacy clean
 
 run: $(VENV)/.run ## serve both halves on http://127.0.0.1:8888
 	$(BIN)/gunicorn wsgi:app
@@ -15,6 +15,9 @@ lint: $(VENV)/.dev ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+conformance: $(VENV)/.dev ## run the openai package's own tests against the mock
+	$(BIN)/python -m tests.conformance.run
 
 legacy: $(VENV)/.legacy ## a stand-in for the legacy search API on http://127.0.0.1:8000
 	$(BIN)/python examples/legacy_api/app.py

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from llm_proxy.errors import UpstreamError
 from llm_proxy.openai_api.chat import ChatEncoder, body
+from llm_proxy.openai_api.surface import FINGERPRINT
 from llm_proxy.reply import (
     IDLE,
     Annotations,
@@ -30,6 +31,20 @@ HEAD = {
     "object": "chat.completion.chunk",
     "created": 1_700_000_000,
     "model": "gpt-4o",
+    "service_tier": "default",
+    "system_fingerprint": FINGERPRINT,
+}
+USAGE = {
+    "prompt_tokens": 1,
+    "completion_tokens": 2,
+    "total_tokens": 3,
+    "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+    "completion_tokens_details": {
+        "reasoning_tokens": 0,
+        "audio_tokens": 0,
+        "accepted_prediction_tokens": 0,
+        "rejected_prediction_tokens": 0,
+    },
 }
 
 
@@ -73,11 +88,7 @@ def test_usage_comes_last_when_asked_for_and_is_null_before() -> None:
         {**chunk(ROLE), "usage": None},
         {**chunk({"content": "Hi"}), "usage": None},
         {**chunk({}, "stop"), "usage": None},
-        {
-            **HEAD,
-            "choices": [],
-            "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
-        },
+        {**HEAD, "choices": [], "usage": USAGE},
         "[DONE]",
     ]
 
@@ -141,7 +152,7 @@ def test_an_error_in_the_middle_is_one_event_in_the_error_shape() -> None:
 
 
 def test_a_json_reply_has_every_key_that_the_api_requires() -> None:
-    reply = Reply((Choice("Hi"),), Usage(1, 2))
+    reply = Reply((Choice(("Hi",)),), Usage(1, 2))
     assert json.loads(body(reply, chat_request(), STAMP)) == {
         **HEAD,
         "object": "chat.completion",
@@ -158,7 +169,7 @@ def test_a_json_reply_has_every_key_that_the_api_requires() -> None:
                 "finish_reason": "stop",
             }
         ],
-        "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+        "usage": USAGE,
     }
 
 
@@ -179,7 +190,7 @@ def test_a_json_reply_with_tool_calls_has_no_content() -> None:
 
 
 def test_a_json_reply_lists_its_citations() -> None:
-    reply = Reply((Choice("Hi", citations=("1", "22")),), Usage(1, 2))
+    reply = Reply((Choice(("Hi",), citations=("1", "22")),), Usage(1, 2))
     assert json.loads(body(reply, chat_request(), STAMP))["citations"] == ["1", "22"]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from llm_proxy.errors import InvalidJSON, InvalidRequest
 from llm_proxy.openai_api.chat import parse
-from llm_proxy.reply import ChatRequest, Message, ToolCall
+from llm_proxy.reply import ChatRequest, Message, Tool, ToolCall, ToolChoice
 from tests.builders import chat_document
 
 TOOL = {"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}
@@ -28,16 +28,20 @@ def test_a_request_becomes_nouns() -> None:
         "functions": [{"name": "old", "description": "an older one"}],
         "made_up": [1],
     }
+    older = {"type": "function", "function": {"name": "old", "description": "an older one"}}
     assert parsed(document) == ChatRequest(
         model="gpt-4o",
         messages=(Message(role="user", text="What?"),),
         stream=True,
         include_usage=True,
         tools=(
-            TOOL,
-            {"type": "function", "function": {"name": "old", "description": "an older one"}},
+            Tool(name="search", definition=TOOL, parameters={"type": "object"}),
+            Tool(name="old", definition=older),
         ),
-        unknown={"made_up": [1]},
+        tool_choice=ToolChoice("auto"),
+        parallel_tool_calls=False,
+        document=document,
+        unknown=("made_up",),
     )
 
 
@@ -78,13 +82,79 @@ def test_every_role_and_form_of_content_is_understood() -> None:
         {"stream": None, "stream_options": None, "tools": None, "temperature": None},
         {"temperature": 1, "top_p": 0.5, "stop": "x"},
         {"stop": ["x", "y"], "logit_bias": {"50256": -100}, "seed": -1},
-        {"tool_choice": "auto"},
-        {"tool_choice": {"type": "function", "function": {"name": "search"}}},
+        {"tools": [TOOL], "tool_choice": "auto"},
+        {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "search"}}},
+        {"functions": [{"name": "old"}], "function_call": {"name": "old"}},
         {"response_format": {"type": "json_object"}, "metadata": {"a": "b"}},
     ],
 )
 def test_legal_parameters_are_accepted(fields: dict[str, Any]) -> None:
-    assert parsed(chat_document(**fields)).unknown == {}
+    assert parsed(chat_document(**fields)).unknown == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "understood"),
+    [
+        ({"stop": "x"}, {"stop": ("x",)}),
+        ({"stop": ["x", "", "y"]}, {"stop": ("x", "y")}),
+        ({"max_tokens": 5}, {"max_tokens": 5}),
+        ({"max_tokens": 5, "max_completion_tokens": 0}, {"max_tokens": 0}),
+        ({"n": 3, "seed": 7, "store": True}, {"n": 3, "seed": 7, "store": True}),
+        ({"n": 0}, {"n": 1}),
+        ({"n": 1000}, {"n": 128}),
+        ({"top_logprobs": 2}, {"top_logprobs": None}),
+        ({"logprobs": True}, {"top_logprobs": 0}),
+        ({"logprobs": True, "top_logprobs": 2}, {"top_logprobs": 2}),
+        ({"response_format": {"type": "text"}}, {"schema": None}),
+        ({"response_format": {"type": "json_object"}}, {"schema": {}}),
+        (
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "x", "schema": {"type": "array"}},
+                }
+            },
+            {"schema": {"type": "array"}},
+        ),
+        ({}, {"tool_choice": ToolChoice("none"), "parallel_tool_calls": True}),
+        (
+            {"tools": [TOOL], "parallel_tool_calls": False},
+            {"tool_choice": ToolChoice("auto"), "parallel_tool_calls": False},
+        ),
+        ({"tools": [TOOL], "tool_choice": "required"}, {"tool_choice": ToolChoice("required")}),
+        (
+            {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "search"}}},
+            {"tool_choice": ToolChoice("required", ("search",))},
+        ),
+        (
+            {
+                "tools": [TOOL],
+                "tool_choice": {
+                    "type": "allowed_tools",
+                    "allowed_tools": {"mode": "auto", "tools": [TOOL]},
+                },
+            },
+            {"tool_choice": ToolChoice("auto", ("search",))},
+        ),
+        (
+            {
+                "tools": [TOOL],
+                "tool_choice": {
+                    "type": "allowed_tools",
+                    "allowed_tools": {"mode": "required", "tools": [{}]},
+                },
+            },
+            {"tool_choice": ToolChoice("none")},
+        ),
+        (
+            {"functions": [{"name": "old"}], "function_call": {"name": "old"}},
+            {"tool_choice": ToolChoice("required", ("old",)), "parallel_tool_calls": False},
+        ),
+    ],
+)
+def test_parameters_are_understood(fields: dict[str, Any], understood: dict[str, Any]) -> None:
+    request = parsed(chat_document(**fields))
+    assert {name: getattr(request, name) for name in understood} == understood
 
 
 @pytest.mark.parametrize(
@@ -106,7 +176,8 @@ def test_legal_parameters_are_accepted(fields: dict[str, Any]) -> None:
             with_messages(),
             "messages",
             "empty_array",
-            "Invalid value for 'messages': expected an array of length >= 1.",
+            "Invalid 'messages': empty array. Expected an array with minimum length 1, "
+            "but got an empty array instead.",
         ),
         (
             {"model": "m", "messages": "hi"},
@@ -187,12 +258,6 @@ def test_legal_parameters_are_accepted(fields: dict[str, Any]) -> None:
             "but got an integer instead.",
         ),
         (
-            chat_document(n=0),
-            "n",
-            "invalid_value",
-            "Invalid value for 'n': expected an integer >= 1.",
-        ),
-        (
             chat_document(logit_bias={"a": "b"}),
             "logit_bias[...]",
             "invalid_type",
@@ -204,6 +269,32 @@ def test_legal_parameters_are_accepted(fields: dict[str, Any]) -> None:
             "max_tokens",
             "invalid_type",
             "Invalid type for 'max_tokens': expected an integer, but got a decimal number instead.",
+        ),
+        (
+            chat_document(
+                tools=[TOOL], tool_choice={"type": "function", "function": {"name": "x"}}
+            ),
+            "tool_choice",
+            None,
+            "Tool choice 'x' not found in 'tools' parameter.",
+        ),
+        (
+            chat_document(tool_choice="required"),
+            "tool_choice",
+            None,
+            "'tool_choice' is only allowed when 'tools' are specified.",
+        ),
+        (
+            chat_document(tools=[{"type": "retrieval"}]),
+            "tools[0].type",
+            "invalid_value",
+            "Invalid value: 'retrieval'. Supported values are: 'function' and 'custom'.",
+        ),
+        (
+            chat_document(response_format={"type": "xml"}),
+            "response_format.type",
+            "invalid_value",
+            "Invalid value: 'xml'. Supported values are: 'json_object', 'json_schema', and 'text'.",
         ),
         (
             ["not", "an", "object"],

@@ -19,6 +19,8 @@ DEFAULTS = {
 
 def written(default: object) -> str:
     """A default as a person writes it."""
+    if isinstance(default, bool):
+        return str(int(default))
     if isinstance(default, tuple):
         return ",".join(map(str, default))
     if isinstance(default, float) and default.is_integer():

@@ -47,7 +47,7 @@ def error_of(answer: TestResponse) -> dict[str, Any]:
             "missing_required_parameter",
         ),
         (
-            "GET",
+            "PUT",
             "/chat/completions",
             b"",
             405,
@@ -56,15 +56,6 @@ def error_of(answer: TestResponse) -> dict[str, Any]:
             "method_not_supported",
         ),
         ("POST", "/models", b"", 405, "invalid_request_error", None, "method_not_supported"),
-        (
-            "GET",
-            "/models/unheard-of",
-            b"",
-            404,
-            "invalid_request_error",
-            "model",
-            "model_not_found",
-        ),
         ("GET", "/nothing/here", b"", 404, "invalid_request_error", None, "unknown_url"),
         ("PROPFIND", "/nothing", b"", 404, "invalid_request_error", None, "unknown_url"),
     ],
@@ -89,9 +80,22 @@ def test_mistakes_of_the_client(
     )
 
 
+def test_a_model_that_is_not_listed_is_shown_unless_strict() -> None:
+    path = "/v1/models/unheard-of"
+    assert client().get(path).get_json()["id"] == "unheard-of"
+    refused = client(MOCK_STRICT="1").get(path)
+    assert (refused.status_code, error_of(refused)["code"]) == (404, "model_not_found")
+
+
+def test_only_a_fine_tuned_model_can_be_deleted() -> None:
+    deleted = client().delete("/v1/models/ft:gpt-4o:us").get_json()
+    assert deleted == {"id": "ft:gpt-4o:us", "object": "model", "deleted": True}
+    assert client().delete("/v1/models/gpt-4o").status_code == 400
+
+
 def test_a_wrong_method_is_told_which_are_right() -> None:
-    answer = client().get("/v1/chat/completions")
-    assert answer.headers["Allow"] == "OPTIONS, POST"
+    answer = client().put("/v1/models/gpt-4o")
+    assert answer.headers["Allow"] == "DELETE, GET, HEAD, OPTIONS"
 
 
 @pytest.mark.parametrize("path", ["/", "/chat/completions", "/v2/models"])
@@ -198,3 +202,23 @@ def test_without_a_key_everything_but_health_is_refused(given: str | None) -> No
 def test_each_of_the_keys_opens(key: str) -> None:
     answer = with_keys().get("/v1/models", headers={"Authorization": f"Bearer {key}"})
     assert answer.status_code == 200
+
+
+def test_two_slashes_are_no_redirect() -> None:
+    answer = client().get("/v1//models")
+    assert (answer.status_code, error_of(answer)["code"]) == (404, "unknown_url")
+
+
+def test_health_needs_no_key_with_a_slash_behind_it_either() -> None:
+    assert with_keys().get("/health/").status_code == 200
+
+
+def test_a_limit_of_any_size_is_accepted() -> None:
+    document = chat_document(max_tokens=10**400)
+    assert client().post("/v1/chat/completions", json=document).status_code == 200
+
+
+@pytest.mark.parametrize("limit", ["9" * 5000, "-1", "\u0663", ""])
+def test_a_page_of_no_size_is_refused(limit: str) -> None:
+    answer = client().get("/v1/chat/completions", query_string={"limit": limit})
+    assert (answer.status_code, error_of(answer)["param"]) == (400, "limit")

@@ -16,16 +16,29 @@ CLOCK = {"time", "datetime"}
 MAY_IMPORT_OURS = {
     "errors": set(),
     "reply": {"errors"},
-    "tokens": {"errors", "reply"},
+    "tokenizers": set(),
+    "tokens": {"errors", "reply", "tokenizers"},
     "setting_rules": set(),
     "settings": {"setting_rules"},
-    "openai_api": {"errors", "reply", "tokens", "openai_api"},
+    "bounds": {"reply", "tokenizers"},
+    "store": {"reply"},
+    "allowance": set(),
+    "prompts": {"reply"},
+    "openai_api": {
+        "errors",
+        "reply",
+        "tokenizers",
+        "tokens",
+        "store",
+        "allowance",
+        "openai_api",
+    },
     "clock": {"errors"},
     "exchange": {"errors", "reply"},
     "streaming": {"errors", "reply", "openai_api", "clock", "exchange"},
     "logs": {"exchange", "settings"},
-    "mock": {"errors", "reply", "tokens", "settings", "mock"},
-    "adapter": {"errors", "reply", "tokens", "settings", "adapter"},
+    "mock": {"errors", "reply", "tokenizers", "settings", "openai_api", "mock"},
+    "adapter": {"errors", "reply", "settings", "adapter"},
 }
 """By room. `edge`, `serving`, the composition root and the two blueprints are the Flask shell."""
 
@@ -80,6 +93,20 @@ def test_the_halves_do_not_know_each_other(half: str) -> None:
             assert other not in rooms_imported(module)
 
 
+@pytest.mark.parametrize("module", ["edge", "serving", "streaming"])
+def test_the_shell_knows_neither_half(module: str) -> None:
+    assert not rooms_imported(module) & {"mock", "adapter"}
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if m.split("/")[0] in ("mock", "adapter")])
+def test_the_halves_read_no_environment(module: str) -> None:
+    assert "os" not in packages_imported(module)
+
+
 def test_only_the_clock_sleeps() -> None:
-    sleeping = [m for m in modules() if "time.sleep(" in (PACKAGE / f"{m}.py").read_text()]
-    assert sleeping == ["clock"]
+    def sleeps(module: str) -> bool:
+        tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+        called = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        return "sleep" in called or "time.sleep" in imports(module)
+
+    assert [module for module in modules() if sleeps(module)] == ["clock"]

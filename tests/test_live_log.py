@@ -133,8 +133,8 @@ UPSTREAM_FAILED = {"model": "gpt-4o", "end": "upstream failed"}
         ("POST", "/mock" + CHAT, chat("ein Höhe"), 200, {"stream": "false", **COUNTED}),
         ("POST", CHAT, {"model": "gpt-4o"}, 400, {"end": "refused"}),
         ("GET", "/v2/nothing", None, 404, {"end": "refused"}),
-        ("GET", "/v1/models/none", None, 404, {"end": "refused"}),
-        ("GET", CHAT, None, 405, {"end": "refused"}),
+        ("GET", "/v1/nothing", None, 404, {"end": "refused"}),
+        ("PUT", CHAT, None, 405, {"end": "refused"}),
         ("POST", CHAT, chat("x" * MAX_BODY_BYTES), 413, {"end": "refused"}),
         ("POST", ADAPTER_CHAT, chat(), 502, {**UPSTREAM_FAILED, "stream": "false"}),
         ("POST", ADAPTER_CHAT, chat(stream=True), 502, {**UPSTREAM_FAILED, "stream": "true"}),
@@ -183,7 +183,7 @@ def test_a_request_makes_one_line(server: Server) -> None:
 
 @pytest.mark.parametrize("break_", ["%0a", "%0d", "%0d%0a", "%c2%85", "%e2%80%a8", "%1b[2J"])
 def test_a_line_break_in_a_path_does_not_make_a_second_line(server: Server, break_: str) -> None:
-    response = server.request("GET", f"/v1/models/a{break_}2026 INFO GET /forged 200")
+    response = server.request("GET", f"/v1/nothing/a{break_}2026 INFO GET /forged 200")
     line = line_of(server, response)
     assert response.status_code == 404
     assert line.splitlines() == [line]
@@ -192,10 +192,10 @@ def test_a_line_break_in_a_path_does_not_make_a_second_line(server: Server, brea
 
 
 def test_a_line_break_in_a_path_stays_within_a_json_line_too(debugged: Server) -> None:
-    response = asked(debugged, "GET", "/v1/models/a%0a{}")
+    response = asked(debugged, "GET", "/v1/nothing/a%0a{}")
     line = line_of(debugged, response)
     assert "{}" not in debugged.log_lines()
-    assert told(line)["path"].startswith("/v1/models/a")
+    assert told(line)["path"].startswith("/v1/nothing/a")
 
 
 @pytest.mark.parametrize(
@@ -342,3 +342,11 @@ def test_every_line_of_the_json_format_is_an_object() -> None:
         expected(answers[2], model="gpt-4o", stream="false", end="upstream failed"),
     ]
     assert all(isinstance(json.loads(line), dict) for line in ours)
+
+
+def test_debug_logs_what_openai_would_have_refused(debugged: Server) -> None:
+    response = asked(debugged, "POST", CHAT, json=chat(temperature=3))
+    assert told(line_of(debugged, response))["warnings"] == (
+        "Invalid 'temperature': decimal above maximum value. "
+        "Expected a value <= 2, but got 3 instead."
+    )

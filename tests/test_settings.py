@@ -26,12 +26,13 @@ def test_values_are_read() -> None:
             "LLM_PROXY_API_KEYS": "one, two,,",
             "MOCK_JITTER": "0.5",
             "MOCK_SEED": "-7",
+            "MOCK_STRICT": "Yes",
             "STREAM_HEADERS": '{"X-Team": "docs"}',
             "STREAM_CITATION_URL": "https://docs.example/{id}",
         }
     )
     assert settings.server == ServerSettings(port=0, v1="adapter", api_keys=("one", "two"))
-    assert settings.mock == MockSettings(jitter=0.5, seed=-7)
+    assert settings.mock == MockSettings(jitter=0.5, seed=-7, strict=True)
     assert settings.adapter == AdapterSettings(
         headers=(("X-Team", "docs"),), citation_url="https://docs.example/{id}"
     )
@@ -55,7 +56,12 @@ WRONG = {
     "MOCK_TOKENS_PER_SECOND": ("nan", "'nan' is not a number"),
     "MOCK_JITTER": ("1.5", "1.5 is more than 1"),
     "MOCK_RECORD": ("http://x/v1", "this version does not act on it yet; remove it"),
-    "MOCK_STRICT": ("1", "this version does not act on it yet; remove it or set it to 0"),
+    "LLM_PROXY_JOURNAL": (
+        "x.db",
+        "this version does not act on it yet; remove it or set it to off",
+    ),
+    "MOCK_TOKENIZER": ("gpt2", "'gpt2' is not one of chars, o200k, cl100k"),
+    "MOCK_STRICT": ("maybe", "'maybe' is not one of 1, true, yes, 0, false, no"),
     "STREAM_URL": (
         "ftp://ann:pw@host/x",
         "'ftp://***@host/x' is not a URL like http://host:8000/path",

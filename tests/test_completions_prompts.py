@@ -1,0 +1,100 @@
+"""Several prompts in one request: each is asked alone, and the choices stand in one row."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from llm_proxy.errors import UpstreamError
+from llm_proxy.prompts import replies, separated
+from llm_proxy.reply import (
+    IDLE,
+    ChatRequest,
+    Endpoint,
+    Event,
+    Events,
+    Finish,
+    Message,
+    TextDelta,
+    Usage,
+)
+from tests.builders import stream_of
+
+
+class Echo:
+    """A source that says back each prompt, once a choice; it keeps what it was asked."""
+
+    def __init__(self, usage: Usage | None = None, *behind: Event | Exception) -> None:
+        self.asked: list[ChatRequest] = []
+        self.closed = 0
+        self._usage = usage
+        self._behind: Iterable[Event | Exception] = behind
+
+    def reply(self, request: ChatRequest) -> Events:
+        self.asked.append(request)
+        try:
+            for choice in range(request.n):
+                yield IDLE
+                yield TextDelta(request.last_user_text(), choice)
+                yield Finish("stop", self._usage, choice)
+            yield from stream_of(self._behind)
+        finally:
+            self.closed += 1
+
+
+def asked(*prompts: str, n: int = 1, endpoint: Endpoint = "completions") -> ChatRequest:
+    messages = tuple(Message(role="user", text=prompt) for prompt in prompts)
+    return ChatRequest(endpoint=endpoint, model="m", messages=messages, n=n * len(messages))
+
+
+def test_each_prompt_is_asked_alone() -> None:
+    assert list(separated(asked("a", "b", n=2))) == [asked("a", n=2), asked("b", n=2)]
+
+
+def test_the_choices_of_all_prompts_stand_in_one_row() -> None:
+    events = [event for event in replies(Echo(), asked("a", "b", n=2)) if event is not IDLE]
+    assert events == [
+        TextDelta("a", 0),
+        Finish("stop", None, 0),
+        TextDelta("a", 1),
+        Finish("stop", None, 1),
+        TextDelta("b", 2),
+        Finish("stop", None, 2),
+        TextDelta("b", 3),
+        Finish("stop", None, 3),
+    ]
+
+
+def test_usage_that_a_source_knows_adds_up() -> None:
+    """The last finish of a reply tells all of it, so the replies are summed and not the choices."""
+    events = replies(Echo(Usage(5, 2, 1, 3)), asked("a", "b", n=2))
+    assert [event.usage for event in events if isinstance(event, Finish)] == [
+        Usage(5, 2, 1, 3),
+        Usage(5, 2, 1, 3),
+        Usage(10, 4, 2, 6),
+        Usage(10, 4, 2, 6),
+    ]
+
+
+@pytest.mark.parametrize(
+    "request_", [asked("a"), asked("a", "b", endpoint="chat"), asked("a", endpoint="responses")]
+)
+def test_a_conversation_is_passed_on_whole(request_: ChatRequest) -> None:
+    source = Echo()
+    assert list(replies(source, request_)) == list(Echo().reply(request_))
+    assert source.asked == [request_]
+
+
+def test_a_failure_ends_the_whole_reply() -> None:
+    source = Echo(None, UpstreamError("It broke off."))
+    events = replies(source, asked("a", "b"))
+    with pytest.raises(UpstreamError):
+        list(events)
+    assert len(source.asked) == source.closed == 1
+
+
+def test_closing_the_reply_closes_the_source() -> None:
+    source = Echo()
+    events = replies(source, asked("a", "b"))
+    next(events)
+    events.close()
+    assert source.closed == 1
