@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_proxy.errors import UpstreamError
-from llm_proxy.openai_api.chat import ChatEncoder, body
+from llm_proxy.openai_api.chat.answer import ChatEncoder, body
 from llm_proxy.openai_api.surface import FINGERPRINT
 from llm_proxy.reply import (
     IDLE,

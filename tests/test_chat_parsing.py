@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.errors import InvalidJSON, InvalidRequest
-from llm_proxy.openai_api.chat import parse
+from llm_proxy.openai_api.chat.request import parse
 from llm_proxy.reply import ChatRequest, Message, Tool, ToolCall, ToolChoice
 from tests.builders import chat_document
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.openai_api import chat, completions
+from llm_proxy.openai_api import completions
+from llm_proxy.openai_api.chat import request as chat
 from llm_proxy.openai_api.strict.rules import objections
 from llm_proxy.reply import ChatRequest, Message
 from tests.builders import chat_document, client

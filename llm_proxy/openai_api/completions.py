@@ -14,11 +14,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from llm_proxy.errors import InvalidRequest, ProxyError
-from llm_proxy.openai_api import sse
-from llm_proxy.openai_api.chat import StreamOptions, bounded_n, stop_sequences, usage_object
+from llm_proxy.errors import InvalidRequest
+from llm_proxy.openai_api.chat.request import StreamOptions, bounded_n, stop_sequences
+from llm_proxy.openai_api.chunks import ChunkEncoder, cited, usage_object
 from llm_proxy.openai_api.decoding import decode_body, unknown_fields
-from llm_proxy.openai_api.errors import error_body
 from llm_proxy.openai_api.inputs import Input, Item, inputs
 from llm_proxy.openai_api.logprobs import alternatives, token_logprob
 from llm_proxy.openai_api.surface import FINGERPRINT, Stamp, Surface
@@ -32,7 +31,6 @@ from llm_proxy.reply import (
     Message,
     Reply,
     TextDelta,
-    Usage,
     words,
 )
 
@@ -112,40 +110,24 @@ def _choices_each(body: CompletionBody) -> int:
     return wanted
 
 
-class CompletionEncoder:
+class CompletionEncoder(ChunkEncoder):
     """Writes a reply down as completion chunks: one for each text, then one with the reason."""
 
     def __init__(self, request: ChatRequest, stamp: Stamp) -> None:
-        self._head = _json(_head(request, stamp)).removesuffix(b"}")
-        self._request = request
-        # With `include_usage` every chunk before the usage chunk carries a null.
-        self._tail = b',"usage":null}' if request.include_usage else b"}"
+        super().__init__(_head(request, stamp), request)
         self._said: dict[int, int] = {}
-        self._citations: dict[int, bytes] = {}
-        self._usage = Usage(0, 0)
 
     def encode(self, event: Event) -> bytes:
         match event:
             case TextDelta(text, choice):
                 return self._echo(choice) + self._chunk(choice, [text])
-            case Finish(reason, usage, choice):
-                self._usage = usage or self._usage
-                citations = self._citations.pop(choice, b"")
-                return self._echo(choice) + self._chunk(choice, [], reason, citations)
-            case Annotations(citations, choice):
-                self._citations[choice] = b',"citations":' + _json(citations)
-                return b""
+            case Finish(reason, _, choice):
+                more = self._finished(event)
+                return self._echo(choice) + self._chunk(choice, [], reason, more)
+            case Annotations():
+                return self._annotated(event)
             case _:
                 return b""
-
-    def fail(self, error: ProxyError) -> bytes:
-        return sse.data(error_body(error))
-
-    def end(self) -> bytes:
-        if not self._request.include_usage:
-            return sse.DONE
-        usage = _json(usage_object(self._usage))
-        return sse.data(self._head + b',"choices":[],"usage":' + usage + b"}") + sse.DONE
 
     def _echo(self, choice: int) -> bytes:
         """The prompt, in front of the first thing that a choice says."""
@@ -176,12 +158,11 @@ class CompletionEncoder:
                 "finish_reason": reason and finish_reason(reason),
             }
         )
-        return sse.data(self._head + b',"choices":[' + written + b"]" + more + self._tail)
+        return self._written(written, more)
 
 
 def body(reply: Reply, request: ChatRequest, stamp: Stamp) -> bytes:
     """The completion object of a whole reply."""
-    citations = next((choice.citations for choice in reply.choices if choice.citations), ())
     return _json(
         _head(request, stamp)
         | {
@@ -190,7 +171,7 @@ def body(reply: Reply, request: ChatRequest, stamp: Stamp) -> bytes:
             ],
             "usage": usage_object(reply.usage),
         }
-        | ({"citations": citations} if citations else {})
+        | cited(reply)
     )
 
 

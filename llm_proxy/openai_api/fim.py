@@ -13,7 +13,8 @@ from msgspec import Meta, Struct
 
 from llm_proxy.errors import ProxyError
 from llm_proxy.openai_api import sse
-from llm_proxy.openai_api.chat import StreamOptions, stop_sequences, usage_object
+from llm_proxy.openai_api.chat.request import StreamOptions, stop_sequences
+from llm_proxy.openai_api.chunks import cited, usage_object
 from llm_proxy.openai_api.completions import finish_reason
 from llm_proxy.openai_api.decoding import decode_body, unknown_fields
 from llm_proxy.openai_api.errors import error_body
@@ -122,14 +123,13 @@ class FimEncoder:
 
 def body(reply: Reply, request: ChatRequest, stamp: Stamp) -> bytes:
     """The fill-in-the-middle object of a whole reply."""
-    citations = next((choice.citations for choice in reply.choices if choice.citations), ())
     return _json(
         _head(request, stamp, "chat.completion")
         | {
             "choices": [_choice(index, choice) for index, choice in enumerate(reply.choices)],
             "usage": usage_object(reply.usage),
         }
-        | ({"citations": citations} if citations else {})
+        | cited(reply)
     )
 
 

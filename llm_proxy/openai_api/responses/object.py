@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from llm_proxy.openai_api.chat import service_tier
+from llm_proxy.openai_api.chat.answer import service_tier
 from llm_proxy.openai_api.responses.items import Item, output
 from llm_proxy.openai_api.responses.tools import echoed
 from llm_proxy.openai_api.surface import Stamp

@@ -1,0 +1,1 @@
+"""Chat completions: what is asked, what is answered, and what was stored."""
