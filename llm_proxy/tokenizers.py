@@ -70,6 +70,7 @@ class Exact:
 
         self._encoding = encoding
         self._toktok = toktok
+        self.count([""])  # reads the vocabulary now: it takes longer than a client should wait
 
     def count(self, texts: Sequence[str]) -> int:
         return sum(self._toktok.batch_count(texts, self._encoding, threads=1))

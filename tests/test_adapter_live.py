@@ -197,3 +197,47 @@ def test_another_page_of_the_legacy_api_is_no_stream(guarded: str) -> None:
     error = response.get_json()["error"]
     assert (response.status_code, error["code"]) == (502, "upstream_not_a_stream")
     assert "text/html" in error["message"]
+
+
+SURFACES: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "completions": ("/v1/completions", {"model": "m", "prompt": QUESTION}),
+    "responses": ("/v1/responses", {"model": "m", "input": QUESTION}),
+    "fill in the middle": ("/v1/fim/completions", {"model": "m", "prompt": QUESTION}),
+}
+
+
+def text_of(body: Mapping[str, Any]) -> str:
+    """The text of an answer, wherever its surface has it."""
+    if "output" in body:
+        return "".join(part["text"] for part in body["output"][0]["content"])
+    choice = body["choices"][0]
+    return str(choice["text"] if "text" in choice else choice["message"]["content"])
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_the_other_surfaces_say_the_same(legacy: tuple[str, str], surface: str) -> None:
+    generation, base_url = legacy
+    path, document = SURFACES[surface]
+    text, citations = expected(generation)
+    body = adapter(base_url).post(path, json=document).get_json()
+    assert (text_of(body), body.get("citations", [])) == (text, citations)
+    streamed = adapter(base_url).post(path, json={**document, "stream": True}, buffered=True).text
+    for word in text.split():
+        assert json.dumps(word, ensure_ascii=False)[1:-1] in streamed
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/moderations", "/v1/rerank"])
+def test_what_a_search_cannot_answer_says_where_to_turn(path: str) -> None:
+    answer = client(LLM_PROXY_V1="adapter").post(path, json={"input": "hi"})
+    error = answer.get_json()["error"]
+    assert (answer.status_code, error["code"]) == (404, "not_served")
+    assert "/mock/v1" in error["message"]
+
+
+def test_every_choice_of_a_search_is_the_same(legacy: tuple[str, str]) -> None:
+    generation, base_url = legacy
+    document = chat_document(QUESTION, n=2)
+    body = adapter(base_url).post("/v1/chat/completions", json=document).get_json()
+    texts = [choice["message"]["content"] for choice in body["choices"]]
+    assert texts == [expected(generation)[0]] * 2
+    assert state_of(base_url)["queries"][-1] == QUESTION

@@ -3,7 +3,7 @@
 Plain chats are in `test_live_openai_sdk`.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,23 +11,12 @@ import openai
 import pytest
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient, OpenAI
 
+from tests.sdk import client_of, user
 from tests.servers import PATIENCE_SECONDS, Server, running_gunicorn
-from tests.test_live_openai_sdk import client_of, folded, user
+from tests.test_live_openai_sdk import folded
 
 MODEL = "gpt-4o"
 HOW = ["whole", "streamed"]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running_gunicorn(MOCK_REPLY="echo") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(server: Server) -> Iterator[OpenAI]:
-    with client_of(server, "/v1") as client:
-        yield client
 
 
 @asynccontextmanager

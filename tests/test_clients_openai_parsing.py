@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
@@ -11,9 +10,9 @@ import pytest
 from openai import OpenAI
 from pydantic import BaseModel, Field
 
-from tests.servers import Server, running_gunicorn
+from tests.sdk import user
+from tests.servers import Server
 from tests.test_clients_openai import async_client_of
-from tests.test_live_openai_sdk import client_of, user
 
 MODEL = "gpt-4o"
 HOW = ["whole", "streamed"]
@@ -37,18 +36,6 @@ class Review(BaseModel):
     approved: bool
     findings: list[Finding] = Field(min_length=1)
     follow_up: "Review | None"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running_gunicorn(MOCK_REPLY="echo") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(server: Server) -> Iterator[OpenAI]:
-    with client_of(server, "/v1") as client:
-        yield client
 
 
 def test_parse_returns_an_instance_of_the_model(client: OpenAI) -> None:

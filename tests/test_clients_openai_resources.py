@@ -6,32 +6,19 @@ Strict validation is on, but where the types of the client do not allow what Ope
 import asyncio
 import base64
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
 from openai import OpenAI
 
-from tests.servers import Server, running_gunicorn
+from tests.sdk import user
+from tests.servers import Server
 from tests.test_clients_openai import async_client_of
-from tests.test_live_openai_sdk import client_of, user
 
 INSTRUCT = "gpt-3.5-turbo-instruct"
 SMALL = "text-embedding-3-small"
 LARGE = "text-embedding-3-large"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running_gunicorn(MOCK_REPLY="echo") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(server: Server) -> Iterator[OpenAI]:
-    with client_of(server, "/v1") as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

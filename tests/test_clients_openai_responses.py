@@ -1,7 +1,6 @@
 """OpenAI's own Python client and the Responses API, with strict validation on."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -9,11 +8,10 @@ import pytest
 from openai import OpenAI
 from openai.types.responses import ResponseFunctionToolCall
 
-from tests.servers import Server, running_gunicorn
+from tests.servers import Server
 from tests.test_clients_openai import async_client_of
 from tests.test_clients_openai_parsing import Review
 from tests.test_clients_openai_tools import GetWeather, Search
-from tests.test_live_openai_sdk import client_of
 
 MODEL = "gpt-4o"
 
@@ -32,18 +30,6 @@ EVENTS_OF_A_MESSAGE = [
     "response.output_item.done",
     "response.completed",
 ]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running_gunicorn(MOCK_REPLY="echo") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(server: Server) -> Iterator[OpenAI]:
-    with client_of(server, "/v1") as client:
-        yield client
 
 
 def kinds(events: list[Any]) -> list[str]:

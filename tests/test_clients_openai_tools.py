@@ -1,7 +1,6 @@
 """OpenAI's own Python client and tools, with strict validation on."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import openai
@@ -9,9 +8,9 @@ import pytest
 from openai import OpenAI
 from pydantic import BaseModel, Field
 
-from tests.servers import Server, running_gunicorn
+from tests.sdk import user
+from tests.servers import Server
 from tests.test_clients_openai import async_client_of
-from tests.test_live_openai_sdk import client_of, user
 
 MODEL = "gpt-4o"
 HOW = ["whole", "streamed"]
@@ -34,18 +33,6 @@ WEATHER = openai.pydantic_function_tool(GetWeather)
 SEARCH = openai.pydantic_function_tool(Search, name="search")
 FORCED: Any = {"type": "function", "function": {"name": "GetWeather"}}
 FUNCTION: Any = {"name": "get_weather", "parameters": GetWeather.model_json_schema()}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running_gunicorn(MOCK_REPLY="echo") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(server: Server) -> Iterator[OpenAI]:
-    with client_of(server, "/v1") as client:
-        yield client
 
 
 def test_a_tool_that_the_user_names_is_called_and_its_result_ends_the_loop(client: OpenAI) -> None:

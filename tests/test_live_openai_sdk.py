@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import openai
 import pytest
-from openai import AsyncOpenAI, DefaultAsyncHttpxClient, DefaultHttpxClient, OpenAI
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient, OpenAI
 from openai.types.chat import (
     ChatCompletionChunk,
     ChatCompletionMessageParam,
-    ChatCompletionUserMessageParam,
 )
 
+from tests.sdk import client_of, user
 from tests.servers import PATIENCE_SECONDS, Server, running_gunicorn
 
 TEXT = "Naïve words,  two spaces\nand a line break."
@@ -29,27 +29,6 @@ def server() -> Iterator[Server]:
             MOCK_REPLY="echo", STREAM_URL=f"http://127.0.0.1:{port}/stream"
         ) as running:
             yield running
-
-
-@pytest.fixture(scope="module")
-def client(server: Server) -> Iterator[OpenAI]:
-    with client_of(server, "/v1") as client:
-        yield client
-
-
-def client_of(server: Server, base: str, max_retries: int = 0) -> OpenAI:
-    return OpenAI(
-        base_url=server.url + base,
-        api_key="x",
-        max_retries=max_retries,
-        timeout=PATIENCE_SECONDS,
-        http_client=DefaultHttpxClient(trust_env=False),
-        _strict_response_validation=True,
-    )
-
-
-def user(text: str) -> ChatCompletionUserMessageParam:
-    return {"role": "user", "content": text}
 
 
 def echo(client: OpenAI, *messages: ChatCompletionMessageParam, **options: Any) -> str | None:
