@@ -94,7 +94,7 @@ def tokenizer(raw: str) -> str:
     """The name of a tokenizer that can be had here."""
     name = one_of("chars", "o200k", "cl100k")(raw)
     if name != "chars" and find_spec("toktok") is None:
-        raise ValueError(f"{raw} needs the package toktok-rs: pip install toktok-rs")
+        raise ValueError(f"{raw} needs the package toktok-rs; install it beside this one")
     return name
 
 

@@ -5,7 +5,8 @@ itself (it is passed in) nor know what a setting is used for.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -111,6 +112,14 @@ NOT_BUILT_YET: Mapping[str, str] = {
 """Settings of later versions, and the one value of each that asks for nothing."""
 
 
+NAMES = tuple(
+    field.metadata["name"]
+    for group in (ServerSettings, MockSettings, AdapterSettings)
+    for field in dataclasses.fields(group)
+)
+"""The variables that are read."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """All settings, checked."""
@@ -144,6 +153,7 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         for name, neutral in NOT_BUILT_YET.items()
         if environ.get(name, "") not in ("", neutral)
     ]
+    problems += _misspelt(environ, [*NOT_BUILT_YET, *NAMES])
     settings = Settings(
         server=_read(ServerSettings, environ, problems),
         mock=_read(MockSettings, environ, problems),
@@ -152,6 +162,21 @@ def from_env(environ: Mapping[str, str]) -> Settings:
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _misspelt(environ: Mapping[str, str], known: Sequence[str]) -> list[str]:
+    """Problems with names that are no setting, but nearly one.
+
+    Others are left alone: they may belong to somebody else, as those that Kubernetes sets
+    for a service that is called like us.
+    """
+    problems = []
+    for name in environ:
+        ours = name.startswith(("LLM_PROXY_", "MOCK_", "STREAM_")) and name not in known
+        if ours and not name.startswith(("LLM_PROXY_PORT", "LLM_PROXY_SERVICE_")):
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+            problems += [f"{name}: there is no such setting; is it {one}?" for one in near]
+    return problems
 
 
 def _read(group: Callable[..., Group], environ: Mapping[str, str], problems: list[str]) -> Group:

@@ -92,6 +92,27 @@ def test_all_wrong_values_are_listed_in_one_message() -> None:
     assert sorted(listed[1:]) == sorted(f"  {n}: {problem}" for n, (_, problem) in WRONG.items())
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("LLM_PROXY_API_KEY", "LLM_PROXY_API_KEYS"),
+        ("MOCK_REPLIES", "MOCK_REPLY"),
+        ("STREAM_BEARERTOKEN", "STREAM_BEARER_TOKEN"),
+    ],
+)
+def test_a_name_that_is_nearly_a_setting_is_refused(name: str, meant: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        from_env({name: "x"})
+    assert refused.value.problems == [f"{name}: there is no such setting; is it {meant}?"]
+
+
+@pytest.mark.parametrize(
+    "name", ["LLM_PROXY_PORT", "LLM_PROXY_PORT_8888_TCP", "LLM_PROXY_SERVICE_HOST", "STREAM_DECK"]
+)
+def test_a_name_that_belongs_to_somebody_else_is_left_alone(name: str) -> None:
+    assert from_env({name: "tcp://10.0.0.1:8888"}) == from_env({})
+
+
 @pytest.mark.parametrize("url", ["", "host", "http://", "http://host:port/", "http://[::1/"])
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(SettingsError):

@@ -49,5 +49,5 @@ def test_an_exact_tokenizer_that_is_not_installed_is_refused(
     with pytest.raises(SettingsError) as refused:
         from_env({"MOCK_TOKENIZER": "o200k"})
     assert refused.value.problems == [
-        "MOCK_TOKENIZER: o200k needs the package toktok-rs: pip install toktok-rs"
+        "MOCK_TOKENIZER: o200k needs the package toktok-rs; install it beside this one"
     ]
