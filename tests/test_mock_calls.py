@@ -67,7 +67,14 @@ def test_none_calls_nothing() -> None:
 def test_required_calls_what_is_named_or_else_the_first() -> None:
     assert names("just talk", REQUIRED) == ["search"]
     assert names("stop", REQUIRED) == ["stop"]
-    assert names("search", REQUIRED, *RESULT) == ["search"]
+
+
+def test_required_goes_on_to_a_tool_that_was_not_called_yet() -> None:
+    """Agents require a tool on every turn, and wait for the one that ends the loop."""
+    assert names("search", REQUIRED, *RESULT) == ["search_docs"]
+    assert names("search, then stop", REQUIRED, *RESULT) == ["stop"]
+    assert names("search", REQUIRED, *RESULT, tools=TOOLS[:1]) == ["search"]
+    assert names("search", REQUIRED, *RESULT, Message(role="user", text="again")) == ["search"]
 
 
 def test_a_choice_by_name_leaves_no_other() -> None:

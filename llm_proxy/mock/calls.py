@@ -12,19 +12,26 @@ FRAGMENT_CHARACTERS = 12
 def chosen_tools(request: ChatRequest) -> Sequence[Tool]:
     """The tools to call, none for an answer in words.
 
-    A tool that is required is called; of several, those that the last user message names,
-    else the first. With `auto` a tool is called only when the message names it, and not again
-    once its result follows.
+    A tool that is required is called; of several, those that the last user message names and
+    that have not been called since, else the next one that has not, so that an agent that
+    requires a tool on every turn comes to its last one. With `auto` a tool is called only when
+    the message names it, and not again once its result follows.
     """
     choice = request.tool_choice
     offered = [tool for tool in request.tools if not choice.names or tool.name in choice.names]
     if choice.mode == "none" or not offered:
         return ()
     named = [tool for tool in offered if _names(request.last_user_text(), tool.name)]
+    since = request.messages[_last_user(request) + 1 :]
     if choice.mode == "required":
-        chosen = named or offered[:1]
+        called = {call.name for message in since for call in message.tool_calls}
+        fresh = [tool for tool in named if tool.name not in called] or [
+            tool for tool in offered if tool.name not in called
+        ][:1]
+        chosen = fresh or named or offered[:1]
     else:
-        chosen = [] if _answered(request) else named
+        answered = any(message.role in ("tool", "function") for message in since)
+        chosen = [] if answered else named
     return chosen if request.parallel_tool_calls else chosen[:1]
 
 
@@ -44,12 +51,7 @@ def _names(text: str, name: str) -> bool:
     return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) is not None
 
 
-def _answered(request: ChatRequest) -> bool:
-    """Whether a tool result follows the last user message."""
-    roles = [message.role for message in request.messages]
-    return any(role in ("tool", "function") for role in roles[_last(roles, "user") + 1 :])
-
-
-def _last(roles: Sequence[str], role: str) -> int:
-    """Position of the last `role`, or -1."""
-    return max((position for position, one in enumerate(roles) if one == role), default=-1)
+def _last_user(request: ChatRequest) -> int:
+    """Position of the last user message, or -1."""
+    messages = enumerate(request.messages)
+    return max((place for place, message in messages if message.role == "user"), default=-1)

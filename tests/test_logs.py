@@ -1,0 +1,25 @@
+"""What must not stand in the log."""
+
+import pytest
+
+from llm_proxy.logs import Redactor
+
+
+@pytest.mark.parametrize("text", ["A" * 200_000, "token" * 40_000, '\\"' * 60_000, "key=" * 40_000])
+def test_a_long_text_takes_no_longer_for_each_of_its_letters(text: str) -> None:
+    """Were it to, this would not come back: it once held up the whole server."""
+    Redactor(["secret-one"])(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("max_tokens=5 total_tokens: 7", "max_tokens=5 total_tokens: 7"),
+        ('{"max_tokens": 5, "token": "abc"}', '{"max_tokens": 5, "token": "***"}'),
+        ("OPENAI_API_KEY=abc; x=1", "OPENAI_API_KEY=***; x=1"),
+        ("the token is short", "the token is short"),
+        ("say secret-one twice: secret-one", "say *** twice: ***"),
+    ],
+)
+def test_secrets_are_taken_out_and_the_rest_stays(text: str, redacted: str) -> None:
+    assert Redactor(["secret-one"])(text) == redacted
