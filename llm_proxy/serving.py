@@ -52,8 +52,8 @@ def half(
 ) -> Blueprint:
     """A blueprint that serves every surface from `source`, and `resources` beside them.
 
-    It lists `model_ids`. A `strict` one refuses what OpenAI refuses; others accept it, and
-    note on the exchange what they did not like.
+    It lists `model_ids`. A `strict` one refuses what OpenAI refuses; another answers it, and
+    the exchange can tell what OpenAI would have said.
     """
     blueprint = Blueprint(name, __name__)
     views = _Half(source, settings, Store(), model_ids, tokenizer, strict)
@@ -98,9 +98,11 @@ class _Half:
         def view() -> Response:
             exchange: Exchange = g.exchange
             asked = self._understood(surface, exchange)
+            prompt_tokens = count_prompt(asked, self._tokenizer)
+            exchange.headers |= self._rate_limits(prompt_tokens + (asked.max_tokens or 0))
             stamp = Stamp(secrets.token_hex(15), int(time.time()))
             events = bounded(replies(self._source, asked), asked, self._tokenizer)
-            events = metered(events, asked, self._tokenizer)
+            events = metered(events, prompt_tokens, self._tokenizer)
             if asked.store:
                 events = self._kept(events, surface, asked, stamp)
             clock = ClientClock(_connection())
@@ -149,8 +151,6 @@ class _Half:
         exchange.objections = partial(objections, asked, self._model_ids)
         if self._strict and (found := exchange.objections()):
             raise found[0]
-        prompt_tokens = count_prompt(asked, self._tokenizer)
-        exchange.headers |= self._rate_limits(prompt_tokens + (asked.max_tokens or 0))
         if asked.previous is not None and surface.resumed is not None:
             stored = self._store.get(asked.endpoint, asked.previous)
             asked = surface.resumed(asked, stored)

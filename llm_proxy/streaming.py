@@ -20,6 +20,7 @@ from llm_proxy.reply import (
     Finish,
     Pause,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolCallDelta,
 )
@@ -107,7 +108,7 @@ class EventStream:
                 match event:
                     case Finish(usage=usage):
                         exchange.usage = usage
-                    case TextDelta(text) | ReasoningDelta(text):
+                    case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
                         exchange.said(text)
                     case ToolCallDelta():
                         exchange.said(event.arguments)

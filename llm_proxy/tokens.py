@@ -45,7 +45,7 @@ def _texts(request: ChatRequest) -> Iterator[str]:
         yield msgspec.json.encode([tool.definition for tool in request.tools]).decode()
 
 
-def metered(events: Events, request: ChatRequest, tokenizer: Tokenizer) -> Events:
+def metered(events: Events, prompt_tokens: int, tokenizer: Tokenizer) -> Events:
     """Pass the events on, and put the tokens counted so far on each `Finish` without usage.
 
     Raises:
@@ -53,7 +53,7 @@ def metered(events: Events, request: ChatRequest, tokenizer: Tokenizer) -> Event
     """
     said: dict[int, list[str]] = {}
     thought: dict[int, list[str]] = {}
-    total: Usage | None = None
+    total = Usage(prompt_tokens, 0)
     finished = False
     with closing(events):
         for event in events:
@@ -71,11 +71,10 @@ def metered(events: Events, request: ChatRequest, tokenizer: Tokenizer) -> Event
                     # over all at each end would take long.
                     reasoning = tokenizer.count(["".join(thought.pop(choice, ()))])
                     completion = tokenizer.count(["".join(said.pop(choice, ()))])
-                    before = total or Usage(count_prompt(request, tokenizer), 0)
                     total = Usage(
-                        before.prompt_tokens,
-                        before.completion_tokens + reasoning + completion,
-                        before.reasoning_tokens + reasoning,
+                        prompt_tokens,
+                        total.completion_tokens + reasoning + completion,
+                        total.reasoning_tokens + reasoning,
                     )
                     event = Finish(reason, total, choice)
                 case Finish():

@@ -17,7 +17,7 @@ from llm_proxy.prompts import replies
 from llm_proxy.reply import Events, Source, collect
 from llm_proxy.settings import AdapterSettings, MockSettings
 from llm_proxy.tokenizers import Characters, Exact, Tokenizer
-from llm_proxy.tokens import metered
+from llm_proxy.tokens import count_prompt, metered
 from tests.builders import STAMP
 
 
@@ -96,9 +96,8 @@ def test_a_stream_folded_is_the_json_answer(
 
     def events() -> Events:
         counter = TOKENIZERS[tokenizer]
-        return metered(
-            bounded(replies(SOURCES[source], request), request, counter), request, counter
-        )
+        reply = bounded(replies(SOURCES[source], request), request, counter)
+        return metered(reply, count_prompt(request, counter), counter)
 
     encoder = surface.encoder(request, STAMP)
     stream = b"".join(map(encoder.encode, events())) + encoder.end()

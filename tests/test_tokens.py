@@ -58,31 +58,27 @@ def test_an_attachment_counts_as_an_image_at_low_detail() -> None:
 
 def test_the_finish_tells_what_was_said_until_then() -> None:
     events = stream_of([TextDelta("12345"), ToolCallDelta(0, "call_1", "abc", "{}"), Finish()])
-    assert list(metered(events, chat_request("12345678"), CHARACTERS))[-1] == Finish(
-        "stop", Usage(2, 3)
-    )
+    assert list(metered(events, 2, CHARACTERS))[-1] == Finish("stop", Usage(2, 3))
 
 
 def test_what_was_thought_aloud_counts_and_is_told_apart() -> None:
     events = stream_of([ReasoningDelta("12345678"), TextDelta("1234"), Finish()])
-    assert list(metered(events, chat_request("1234"), CHARACTERS))[-1] == Finish(
-        "stop", Usage(1, 3, 2)
-    )
+    assert list(metered(events, 1, CHARACTERS))[-1] == Finish("stop", Usage(1, 3, 2))
 
 
 def test_a_source_that_knows_its_usage_is_believed() -> None:
     events = stream_of([TextDelta("12345"), Finish("length", Usage(7, 9))])
-    assert list(metered(events, chat_request(), CHARACTERS))[-1] == Finish("length", Usage(7, 9))
+    assert list(metered(events, 1, CHARACTERS))[-1] == Finish("length", Usage(7, 9))
 
 
 def test_a_reply_without_a_finish_is_our_fault() -> None:
     with pytest.raises(InternalError, match="without a finish reason"):
-        list(metered(stream_of([TextDelta("half")]), chat_request(), CHARACTERS))
+        list(metered(stream_of([TextDelta("half")]), 1, CHARACTERS))
 
 
 def test_closing_the_metered_reply_closes_its_source() -> None:
     source = stream_of([TextDelta("a"), TextDelta("b")])
-    reply = metered(source, chat_request(), CHARACTERS)
+    reply = metered(source, 1, CHARACTERS)
     next(reply)
     reply.close()
     assert list(source) == []
@@ -90,5 +86,5 @@ def test_closing_the_metered_reply_closes_its_source() -> None:
 
 def test_each_choice_is_counted_by_itself_and_added_to_those_before() -> None:
     events = stream_of([TextDelta("1", 0), TextDelta("12345", 1), Finish(), Finish(choice=1)])
-    finishes = list(metered(events, chat_request("1234"), CHARACTERS))[2:]
+    finishes = list(metered(events, 1, CHARACTERS))[2:]
     assert finishes == [Finish("stop", Usage(1, 1)), Finish("stop", Usage(1, 3), 1)]
