@@ -23,8 +23,6 @@ from llm_proxy.streaming import EventStream
 
 log = logging.getLogger(__name__)
 
-HEALTH = "/health"
-
 MAX_DRAINED_BYTES = 64 * 1024 * 1024
 """What is read of a body that is refused; a client that sends more sees a broken connection."""
 
@@ -34,7 +32,7 @@ def install(app: Flask, settings: ServerSettings) -> None:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # else //v1 is redirected, with a page in HTML
     app.add_url_rule(
-        HEALTH, "health", lambda: Response(b'{"status":"ok"}', mimetype=error_shape.MEDIA_TYPE)
+        "/health", "health", lambda: Response(b'{"status":"ok"}', mimetype=error_shape.MEDIA_TYPE)
     )
     app.before_request(_begin_exchange)
     if settings.api_keys:

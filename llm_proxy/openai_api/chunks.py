@@ -1,4 +1,4 @@
-"""Chunks: what the streams of chat completions and of legacy completions have in common.
+"""Chunks: what the streams of chat, legacy and fill-in-the-middle completions share.
 
 Knows how a chunk begins and ends, and how the stream does; not what a choice looks like.
 """
@@ -15,7 +15,7 @@ from llm_proxy.reply import Annotations, ChatRequest, Finish, Reply, Usage
 
 
 class ChunkEncoder:
-    """The part of an encoder that is the same for both.
+    """The part of an encoder that is the same for all of them.
 
     What stands around a choice is the same in all chunks of a reply, so it is written once.
     """

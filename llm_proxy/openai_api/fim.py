@@ -11,13 +11,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from llm_proxy.errors import ProxyError
-from llm_proxy.openai_api import sse
 from llm_proxy.openai_api.chat.request import StreamOptions, stop_sequences
-from llm_proxy.openai_api.chunks import cited, usage_object
+from llm_proxy.openai_api.chunks import ChunkEncoder, cited, usage_object
 from llm_proxy.openai_api.completions import finish_reason
 from llm_proxy.openai_api.decoding import decode_body, unknown_fields
-from llm_proxy.openai_api.errors import error_body
 from llm_proxy.openai_api.surface import Stamp, Surface
 from llm_proxy.reply import (
     Annotations,
@@ -72,37 +69,27 @@ def parse(document: bytes) -> ChatRequest:
     )
 
 
-class FimEncoder:
+class FimEncoder(ChunkEncoder):
     """Writes a reply down as fill-in-the-middle chunks: role, texts, reason."""
 
     def __init__(self, request: ChatRequest, stamp: Stamp) -> None:
-        self._head = _head(request, stamp, "chat.completion.chunk")
+        super().__init__(_head(request, stamp, "chat.completion.chunk"), request)
         self._open: set[int] = set()
-        self._citations: dict[int, tuple[str, ...]] = {}
 
     def encode(self, event: Event) -> bytes:
         match event:
             case TextDelta(text, choice):
                 return self._role(choice) + self._chunk(choice, {"content": text})
             case Finish(reason, usage, choice):
-                more: dict[str, Any] = {}
-                if citations := self._citations.get(choice):
-                    more["citations"] = citations
+                more = self._finished(event)
                 if usage is not None:
-                    more["usage"] = usage_object(usage)
+                    more += b',"usage":' + _json(usage_object(usage))
                 end = self._chunk(choice, {"content": ""}, finish_reason(reason), more)
                 return self._role(choice) + end
-            case Annotations(citations, choice):
-                self._citations[choice] = citations
-                return b""
+            case Annotations():
+                return self._annotated(event)
             case _:
                 return b""
-
-    def fail(self, error: ProxyError) -> bytes:
-        return sse.data(error_body(error))
-
-    def end(self) -> bytes:
-        return sse.DONE
 
     def _role(self, choice: int) -> bytes:
         if choice in self._open:
@@ -111,14 +98,10 @@ class FimEncoder:
         return self._chunk(choice, {"role": "assistant", "content": ""})
 
     def _chunk(
-        self,
-        choice: int,
-        delta: dict[str, str],
-        reason: str | None = None,
-        more: dict[str, Any] | None = None,
+        self, choice: int, delta: dict[str, str], reason: str | None = None, more: bytes = b""
     ) -> bytes:
-        choices = [{"index": choice, "delta": delta, "logprobs": None, "finish_reason": reason}]
-        return sse.data(_json(self._head | {"choices": choices} | (more or {})))
+        written = {"index": choice, "delta": delta, "logprobs": None, "finish_reason": reason}
+        return self._written(_json(written), more)
 
 
 def body(reply: Reply, request: ChatRequest, stamp: Stamp) -> bytes:

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from llm_proxy.errors import InvalidRequest, ModelNotFound
-from llm_proxy.openai_api.resource import Answer, Call, Resource
+from llm_proxy.openai_api.resource import Answer, Call, Resource, answer
 
 CREATED = 1_700_000_000
 """Unix seconds; the same for every model, so that the list never changes by itself."""
@@ -20,20 +18,19 @@ def resources(ids: Sequence[str], *, strict: bool) -> tuple[Resource, ...]:
 
     def listed(_: Call) -> Answer:
         models = {"object": "list", "data": [_model(name) for name in ids]}
-        return Answer(body=msgspec.json.encode(models))
+        return answer(models)
 
     def shown(call: Call) -> Answer:
         name = call.names["model"]
         if strict and name not in ids:
             raise ModelNotFound(f"The model '{name}' does not exist", param="model")
-        return Answer(body=msgspec.json.encode(_model(name)))
+        return answer(_model(name))
 
     def deleted(call: Call) -> Answer:
         name = call.names["model"]
         if not name.startswith("ft:"):
             raise InvalidRequest(f"The model '{name}' is not fine-tuned and cannot be deleted.")
-        body = {"id": name, "object": "model", "deleted": True}
-        return Answer(body=msgspec.json.encode(body))
+        return answer({"id": name, "object": "model", "deleted": True})
 
     return (
         Resource("GET", "/models", listed),

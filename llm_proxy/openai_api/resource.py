@@ -4,12 +4,14 @@ Knows no route in particular; the tables of them are in `openai_api.surfaces` an
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 
-from llm_proxy.reply import Usage
-from llm_proxy.store import Store
+from llm_proxy.errors import NotStored
+from llm_proxy.reply import Endpoint, Usage
+from llm_proxy.store import Store, Stored
 from llm_proxy.tokenizers import Characters, Tokenizer
 
 
@@ -25,6 +27,17 @@ class Call(Struct, frozen=True, kw_only=True):
     query: Mapping[str, str]
     document: bytes
 
+    def stored(self, endpoint: Endpoint, missing: str) -> Stored:
+        """The stored reply that the path names as `id`.
+
+        Raises:
+            NotStored: there is none; `missing` is the message.
+        """
+        stored = self.store.get(endpoint, self.names["id"])
+        if stored is None:
+            raise NotStored(missing)
+        return stored
+
 
 class Answer(Struct, frozen=True, kw_only=True):
     """One JSON document, and what the log tells of it."""
@@ -32,6 +45,11 @@ class Answer(Struct, frozen=True, kw_only=True):
     body: bytes
     model: str | None = None
     usage: Usage | None = None
+
+
+def answer(document: Mapping[str, Any]) -> Answer:
+    """The answer that is just this document."""
+    return Answer(body=msgspec.json.encode(document))
 
 
 class Resource(Struct, frozen=True):

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from llm_proxy.errors import NotStored
 from llm_proxy.openai_api.decoding import decode_body
 from llm_proxy.openai_api.pages import page
-from llm_proxy.openai_api.resource import Answer, Call, Resource
+from llm_proxy.openai_api.resource import Answer, Call, Resource, answer
 from llm_proxy.store import Stored
 
 
@@ -39,7 +38,7 @@ def listed(call: Call) -> Answer:
 
 def shown(call: Call) -> Answer:
     """One stored completion."""
-    return _answer(_shown(_stored(call)))
+    return answer(_shown(_stored(call)))
 
 
 def updated(call: Call) -> Answer:
@@ -49,14 +48,14 @@ def updated(call: Call) -> Answer:
     document = {**stored.document, "metadata": body.metadata or {}}
     stored = msgspec.structs.replace(stored, document=document)
     call.store.replace(stored)
-    return _answer(_shown(stored))
+    return answer(_shown(stored))
 
 
 def deleted(call: Call) -> Answer:
     """The news that a stored completion is no more."""
     stored = _stored(call)
     call.store.delete("chat", stored.id)
-    return _answer({"object": "chat.completion.deleted", "id": stored.id, "deleted": True})
+    return answer({"object": "chat.completion.deleted", "id": stored.id, "deleted": True})
 
 
 def messages(call: Call) -> Answer:
@@ -77,10 +76,7 @@ RESOURCES: Sequence[Resource] = (
 
 
 def _stored(call: Call) -> Stored:
-    stored = call.store.get("chat", call.names["id"])
-    if stored is None:
-        raise NotStored(f"No stored chat completion has the id '{call.names['id']}'.")
-    return stored
+    return call.stored("chat", f"No stored chat completion has the id '{call.names['id']}'.")
 
 
 def _shown(stored: Stored) -> dict[str, Any]:
@@ -94,7 +90,3 @@ def _message(name: str, sent: Mapping[str, Any]) -> dict[str, Any]:
     if parts is not None:
         text = "".join(part["text"] for part in parts if part.get("type") == "text")
     return {**sent, "id": name, "content": text, "content_parts": parts}
-
-
-def _answer(document: Mapping[str, Any]) -> Answer:
-    return Answer(body=msgspec.json.encode(document))

@@ -6,11 +6,9 @@ Source of the shapes: API reference, "Responses": get, delete, cancel, list inpu
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
-from llm_proxy.errors import InvalidRequest, NotStored
+from llm_proxy.errors import InvalidRequest
 from llm_proxy.openai_api.pages import page
-from llm_proxy.openai_api.resource import Answer, Call, Resource
+from llm_proxy.openai_api.resource import Answer, Call, Resource, answer
 from llm_proxy.openai_api.responses.input import typed
 from llm_proxy.openai_api.responses.tokens import input_tokens
 from llm_proxy.store import Stored
@@ -31,14 +29,14 @@ _DEFAULTS: Mapping[str, dict[str, Any]] = {
 
 def shown(call: Call) -> Answer:
     """One stored response."""
-    return _answer(_stored(call).document)
+    return answer(_stored(call).document)
 
 
 def deleted(call: Call) -> Answer:
     """The news that a stored response is no more."""
     stored = _stored(call)
     call.store.delete("responses", stored.id)
-    return _answer({"id": stored.id, "object": "response", "deleted": True})
+    return answer({"id": stored.id, "object": "response", "deleted": True})
 
 
 def cancelled(call: Call) -> Answer:
@@ -62,10 +60,7 @@ RESOURCES: Sequence[Resource] = (
 
 
 def _stored(call: Call) -> Stored:
-    stored = call.store.get("responses", call.names["id"])
-    if stored is None:
-        raise NotStored(f"Response with id '{call.names['id']}' not found.")
-    return stored
+    return call.stored("responses", f"Response with id '{call.names['id']}' not found.")
 
 
 def _items(stored: Stored) -> Iterator[dict[str, Any]]:
@@ -90,7 +85,3 @@ def _items(stored: Stored) -> Iterator[dict[str, Any]]:
                     for one in shown[field]
                 ]
         yield shown
-
-
-def _answer(document: Mapping[str, Any]) -> Answer:
-    return Answer(body=msgspec.json.encode(document))
