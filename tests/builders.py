@@ -1,5 +1,6 @@
 """Builders for the values that many tests need."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,20 @@ from llm_proxy.reply import ChatRequest, Event, Events, Message
 from llm_proxy.settings import Settings, from_env
 
 STAMP = Stamp(id="a" * 12, created=1_700_000_000)
+
+USAGE = {
+    "prompt_tokens": 1,
+    "completion_tokens": 2,
+    "total_tokens": 3,
+    "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+    "completion_tokens_details": {
+        "reasoning_tokens": 0,
+        "audio_tokens": 0,
+        "accepted_prediction_tokens": 0,
+        "rejected_prediction_tokens": 0,
+    },
+}
+"""`Usage(1, 2)` as chat and legacy completions write it."""
 
 
 def chat_request(text: str = "hi", **fields: Any) -> ChatRequest:
@@ -32,3 +47,11 @@ def stream_of(events: Iterable[Event | Exception]) -> Events:
 def client(**environ: str) -> FlaskClient:
     """A client of the whole application, in process."""
     return create_app(from_env(environ) if environ else Settings()).test_client()
+
+
+def documents(stream: bytes) -> list[Any]:
+    """The payloads of a stream, decoded; `[DONE]` stays a string."""
+    events = stream.decode().split("\n\n")
+    assert events.pop() == "", "a stream ends with a blank line"
+    payloads = [event.removeprefix("data: ") for event in events]
+    return [payload if payload == "[DONE]" else json.loads(payload) for payload in payloads]

@@ -24,7 +24,7 @@ from llm_proxy.reply import (
     Usage,
     collect,
 )
-from tests.builders import STAMP, chat_request
+from tests.builders import STAMP, USAGE, chat_request, documents
 
 HEAD = {
     "id": "chatcmpl-aaaaaaaaaaaa",
@@ -34,26 +34,6 @@ HEAD = {
     "service_tier": "default",
     "system_fingerprint": FINGERPRINT,
 }
-USAGE = {
-    "prompt_tokens": 1,
-    "completion_tokens": 2,
-    "total_tokens": 3,
-    "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-    "completion_tokens_details": {
-        "reasoning_tokens": 0,
-        "audio_tokens": 0,
-        "accepted_prediction_tokens": 0,
-        "rejected_prediction_tokens": 0,
-    },
-}
-
-
-def documents(stream: bytes) -> list[Any]:
-    """The payloads of a stream, decoded; `[DONE]` stays a string."""
-    events = stream.decode().split("\n\n")
-    assert events.pop() == "", "a stream ends with a blank line"
-    payloads = [event.removeprefix("data: ") for event in events]
-    return [payload if payload == "[DONE]" else json.loads(payload) for payload in payloads]
 
 
 def streamed(events: list[Event], **request: Any) -> list[Any]:

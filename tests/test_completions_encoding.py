@@ -28,7 +28,7 @@ from llm_proxy.reply import (
     Usage,
     collect,
 )
-from tests.builders import STAMP
+from tests.builders import STAMP, USAGE, documents
 
 HEAD = {
     "id": "cmpl-aaaaaaaaaaaa",
@@ -36,18 +36,6 @@ HEAD = {
     "created": 1_700_000_000,
     "model": "gpt-3.5-turbo-instruct",
     "system_fingerprint": FINGERPRINT,
-}
-USAGE = {
-    "prompt_tokens": 1,
-    "completion_tokens": 2,
-    "total_tokens": 3,
-    "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-    "completion_tokens_details": {
-        "reasoning_tokens": 0,
-        "audio_tokens": 0,
-        "accepted_prediction_tokens": 0,
-        "rejected_prediction_tokens": 0,
-    },
 }
 
 
@@ -60,14 +48,6 @@ def asked(*prompts: str, echo: bool = False, **fields: Any) -> ChatRequest:
         document={"echo": echo},
         **{"n": len(messages), **fields},
     )
-
-
-def documents(stream: bytes) -> list[Any]:
-    """The payloads of a stream, decoded; `[DONE]` stays a string."""
-    events = stream.decode().split("\n\n")
-    assert events.pop() == "", "a stream ends with a blank line"
-    payloads = [event.removeprefix("data: ") for event in events]
-    return [payload if payload == "[DONE]" else json.loads(payload) for payload in payloads]
 
 
 def streamed(events: list[Event], request: ChatRequest) -> list[Any]:

@@ -22,8 +22,7 @@ from llm_proxy.reply import (
     Usage,
     collect,
 )
-from tests.builders import STAMP, chat_request
-from tests.test_completions_encoding import USAGE, documents
+from tests.builders import STAMP, USAGE, chat_request, documents
 
 HEAD = {
     "id": "cmpl-aaaaaaaaaaaa",
