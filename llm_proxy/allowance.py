@@ -5,25 +5,40 @@ Counts only; refuses nothing. Time is passed in.
 
 import threading
 
+from msgspec import Struct
+
+REQUESTS_PER_MINUTE = 10_000
+TOKENS_PER_MINUTE = 2_000_000
+"""The limits that are told of where nobody has set any. Nobody is refused for exceeding them."""
+
+
+class Left(Struct, frozen=True):
+    """What is left of a limit, and seconds until all of it is back."""
+
+    per_minute: int
+    remaining: int
+    reset_seconds: float
+
 
 class Allowance:
     """A limit per minute that fills up again steadily; shared by all threads of a process."""
 
     def __init__(self, per_minute: int) -> None:
-        self.per_minute = per_minute
+        self._per_minute = per_minute
         self._used = 0.0
         self._at = 0.0
         self._lock = threading.Lock()
 
-    def take(self, amount: int, now: float) -> tuple[int, float]:
-        """Use `amount` at `now`, in seconds; what is left, and seconds until all of it is back."""
-        per_second = self.per_minute / 60
+    def take(self, amount: int, now: float) -> Left:
+        """Use `amount`, or all that is left, at `now`, in seconds."""
+        per_second = self._per_minute / 60
         with self._lock:
             refilled = max(now - self._at, 0.0) * per_second
-            used = max(self._used - refilled, 0.0) + min(amount, self.per_minute)
-            self._used = min(used, self.per_minute)
+            used = max(self._used - refilled, 0.0) + min(amount, self._per_minute)
+            self._used = min(used, self._per_minute)
             self._at = now
-            return int(self.per_minute - self._used), self._used / per_second
+            left = int(self._per_minute - self._used)
+            return Left(self._per_minute, left, self._used / per_second)
 
 
 def spelled(seconds: float) -> str:

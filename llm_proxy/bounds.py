@@ -6,14 +6,15 @@ Works on the events of any source, so that every surface and both halves keep th
 from contextlib import closing
 
 from llm_proxy.reply import (
+    ASIDES,
     ChatRequest,
     Event,
     Events,
     Finish,
     FinishReason,
-    Pause,
     ReasoningDelta,
     RefusalDelta,
+    Said,
     TextDelta,
     ToolCallDelta,
 )
@@ -32,7 +33,7 @@ def bounded(events: Events, request: ChatRequest, tokenizer: Tokenizer) -> Event
     choices: dict[int, _Bounded] = {}
     with closing(events):
         for event in events:
-            if isinstance(event, Pause):
+            if isinstance(event, ASIDES):
                 yield event
                 continue
             choice = choices.setdefault(event.choice, _Bounded(request, tokenizer))
@@ -51,7 +52,7 @@ class _Bounded:
         self._held = ""
         self.ended = False
 
-    def cut(self, event: Event) -> list[Event]:
+    def cut(self, event: Said) -> list[Event]:
         if self.ended:
             return []
         match event:

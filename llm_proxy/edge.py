@@ -19,7 +19,7 @@ from llm_proxy.logs import bodies_wanted, log_exchange
 from llm_proxy.openai_api import errors as error_shape
 from llm_proxy.openai_api import headers
 from llm_proxy.settings import ServerSettings
-from llm_proxy.streaming import EventStream
+from llm_proxy.streaming import AnswerInPieces
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def _finish_exchange(response: Response) -> Response:
     response.headers["openai-version"] = headers.VERSION
     response.headers["openai-processing-ms"] = str(round(exchange.elapsed_seconds() * 1000))
     response.headers.update(exchange.headers)
-    if not isinstance(response.response, EventStream):
+    if not isinstance(response.response, AnswerInPieces):
         document = b"" if request.method == "HEAD" else response.get_data()
         exchange.said(exchange.sent(document))
         response.call_on_close(exchange.end)

@@ -21,8 +21,8 @@ class ProxyError(Exception):
     the offending field in the request (`messages[2].content`).
     """
 
-    status: ClassVar[int] = 500
-    type: ClassVar[str] = "server_error"
+    status: int = 500
+    type: str = "server_error"
     headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
@@ -119,6 +119,40 @@ class UpstreamTimeout(UpstreamError):
 
     status = 504
     default_code = "upstream_timeout"
+
+
+class ScriptedError(ProxyError):
+    """A failure that somebody asked for: what it looks like is theirs to say."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        type: str,  # noqa: A002
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(message, param=param, code=code)
+        self.status = status
+        self.type = type
+        self.headers = headers
+
+
+class NoFixtureMatch(InvalidRequest):
+    """No fixture answers the request, and nothing else is to (`MOCK_REPLY=none`)."""
+
+    status = 404
+    default_code = "no_fixture_match"
+
+
+class FaultNotPossible(ProxyError):
+    """The fault that was asked for is one that this server cannot make (RFC 9110, 15.6.2)."""
+
+    status = 501
+    type = "invalid_request_error"
+    default_code = "fault_not_possible"
 
 
 class ClientGone(Exception):

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from llm_proxy.errors import ClientGone, ProxyError, UpstreamError
+from llm_proxy.errors import ClientGone, ProxyError, ScriptedError, UpstreamError
 from llm_proxy.reply import Usage
 
-Outcome = Literal["done", "refused", "failed", "upstream failed", "client gone"]
+Outcome = Literal["done", "refused", "failed", "upstream failed", "client gone", "scripted"]
 
 
 @dataclass(kw_only=True)
@@ -21,7 +21,8 @@ class Exchange:
     """The record of one request.
 
     `outcome`: `done`; `refused` (the client's mistake), `failed` (ours), `upstream failed`;
-    `client gone` (it left before the end). `size` is the bytes of the answer's body. The
+    `client gone` (it left before the end); `scripted` (a fault that somebody asked for).
+    `origin` tells which source answered. `size` is the bytes of the answer's body. The
     bodies themselves are kept only where `keep_bodies` says so. `headers` go out with the
     answer. `objections` tells what OpenAI would have refused, when it is called: to find out
     takes longer than to answer.
@@ -34,6 +35,7 @@ class Exchange:
     id: str = field(default_factory=lambda: f"req_{secrets.token_hex(16)}")
     status: int = 0
     model: str | None = None
+    origin: str = ""
     stream: bool = False
     usage: Usage | None = None
     size: int = 0
@@ -67,6 +69,8 @@ class Exchange:
                 self.outcome = "client gone"
             case UpstreamError():
                 self.outcome = "upstream failed"
+            case ScriptedError():
+                self.outcome = "scripted"
             case _:
                 self.outcome = "refused" if error.status < 500 else "failed"
 

@@ -150,6 +150,8 @@ def _fields(exchange: Exchange) -> dict[str, Any]:
     }
     if exchange.model is not None:
         fields |= {"model": exchange.model, "stream": exchange.stream}
+    if exchange.origin:
+        fields["source"] = exchange.origin
     if exchange.usage is not None:
         fields["prompt_tokens"] = exchange.usage.prompt_tokens
         fields["completion_tokens"] = exchange.usage.completion_tokens

@@ -8,7 +8,7 @@ from contextlib import closing
 
 from msgspec.structs import replace
 
-from llm_proxy.reply import ChatRequest, Event, Events, Finish, Pause, Source, Usage
+from llm_proxy.reply import ASIDES, ChatRequest, Event, Events, Finish, Source, Usage
 
 
 def replies(source: Source, request: ChatRequest) -> Events:
@@ -41,7 +41,7 @@ def separated(request: ChatRequest) -> Iterator[ChatRequest]:
 
 def _moved(event: Event, places: int) -> Event:
     """The event of the choice that stands so many places behind."""
-    return event if isinstance(event, Pause) else replace(event, choice=event.choice + places)
+    return event if isinstance(event, ASIDES) else replace(event, choice=event.choice + places)
 
 
 def _sum(one: Usage, other: Usage) -> Usage:

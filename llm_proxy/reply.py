@@ -6,7 +6,7 @@ JSON nor HTTP; nothing here sleeps or reads a clock.
 """
 
 import re
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct, field
@@ -14,6 +14,22 @@ from msgspec import Struct, field
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 Endpoint = Literal["chat", "completions", "responses"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
+WireFaultKind = Literal[
+    "disconnect",
+    "reset",
+    "stall",
+    "slow_drip",
+    "truncate",
+    "malformed",
+    "duplicate",
+    "split_utf8",
+    "coalesce",
+    "crlf",
+    "no_space",
+    "multi_line",
+    "comment",
+    "no_final_blank_line",
+]
 
 
 class ToolCall(Struct, frozen=True):
@@ -68,7 +84,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     `max_tokens` bounds each choice. `top_logprobs` is the number of
     alternatives wanted beside the log probability of each token, if that is wanted at all.
     `document` is the request as sent; `unknown` are its top-level fields that the surface
-    does not know, kept so that they can be reported.
+    does not know, kept so that they can be reported. `headers` are those of the HTTP request,
+    their names in lower case.
     """
 
     model: str
@@ -89,6 +106,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     previous: str | None = None
     document: Mapping[str, Any] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def last_user_text(self) -> str:
         """Text of the last message with role `user`, or an empty string if there is none."""
@@ -116,6 +134,32 @@ class Pause(Struct, frozen=True, gc=False):
     """
 
     seconds: float
+
+
+class Stamped(Struct, frozen=True):
+    """How a reply is signed where its source has a say in it; before anything that is said.
+
+    `origin` tells people which source it was, and which part of it. `id` is a whole one, with
+    its prefix; `created` is in Unix seconds. What is not set is made up by the shell.
+    """
+
+    origin: str = ""
+    id: str | None = None
+    created: int | None = None
+    model: str | None = None
+    fingerprint: str | None = None
+
+
+class WireFault(Struct, frozen=True):
+    """What is to go wrong with the bytes of a reply; the first event of all, before any pause.
+
+    It strikes after so many server-sent events (`after`), and takes so many `seconds` where
+    it takes time; what each kind does is told by `mishaps`.
+    """
+
+    kind: WireFaultKind
+    after: int = 0
+    seconds: float | None = None
 
 
 class TextDelta(Struct, frozen=True, gc=False):
@@ -164,7 +208,15 @@ class Finish(Struct, frozen=True):
     choice: int = 0
 
 
-Event = Pause | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | Annotations | Finish
+Said = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | Annotations | Finish
+"""An event that is part of a choice."""
+
+Aside = Pause | Stamped | WireFault
+"""An event that belongs to no choice: the shell acts on it, and no surface writes it down."""
+
+ASIDES = (Pause, Stamped, WireFault)
+
+Event = Said | Aside
 
 Events = Generator[Event, None, None]
 """A reply under way. Whoever wraps one closes it, so that closing the outermost frees all."""
@@ -201,10 +253,12 @@ class Choice(Struct):
 
 
 class Reply(Struct, frozen=True):
-    """A finished reply: its choices in the order of their index."""
+    """A finished reply: its choices in the order of their index, and what was said aside."""
 
     choices: tuple[Choice, ...]
     usage: Usage
+    stamped: Stamped = Stamped()
+    fault: WireFault | None = None
 
 
 def spoken(text: str, choice: int = 0) -> Events:
@@ -217,63 +271,3 @@ def spoken(text: str, choice: int = 0) -> Events:
 def words(text: str) -> list[str]:
     """Cut `text` behind each run of white space; the pieces joined are `text` again."""
     return _WORD.findall(text)
-
-
-def collect(events: Iterable[Event]) -> Reply:
-    """Fold the events of a whole reply into one value.
-
-    Raises:
-        ProxyError: as the source raises it.
-    """
-    folding: dict[int, _Folding] = {}
-    usage = Usage(0, 0)
-    for event in events:
-        if isinstance(event, Pause):
-            continue
-        choice = folding.setdefault(event.choice, _Folding())
-        choice.add(event)
-        if isinstance(event, Finish) and event.usage is not None:
-            usage = event.usage
-    return Reply(tuple(folding[index].choice() for index in sorted(folding)), usage)
-
-
-class _Folding:
-    """One choice while its pieces arrive."""
-
-    def __init__(self) -> None:
-        self.text: list[str] = []
-        self.reasoning: list[str] = []
-        self.refusal: list[str] = []
-        self.calls: dict[int, list[str]] = {}
-        self.citations: tuple[str, ...] = ()
-        self.reason: FinishReason = "stop"
-
-    def add(self, event: Event) -> None:
-        match event:
-            case TextDelta(text):
-                self.text.append(text)
-            case ReasoningDelta(text):
-                self.reasoning.append(text)
-            case RefusalDelta(text):
-                self.refusal.append(text)
-            case ToolCallDelta(index, call_id, name, arguments):
-                call = self.calls.setdefault(index, [call_id or "", name or ""])
-                call.append(arguments)
-            case Annotations(citations):
-                self.citations = citations
-            case Finish(reason):
-                self.reason = reason
-
-    def choice(self) -> Choice:
-        calls = tuple(
-            ToolCall(call_id, name, "".join(arguments))
-            for _, (call_id, name, *arguments) in sorted(self.calls.items())
-        )
-        return Choice(
-            tuple(self.text),
-            "".join(self.reasoning),
-            "".join(self.refusal),
-            calls,
-            self.citations,
-            self.reason,
-        )

@@ -5,39 +5,40 @@ are passed in.
 """
 
 import secrets
-import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any, cast
 
 import msgspec
 from flask import Blueprint, Response, g, request
+from msgspec.structs import replace
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from llm_proxy.allowance import Allowance
 from llm_proxy.bounds import bounded
 from llm_proxy.clock import ClientClock
 from llm_proxy.errors import BodyTooLarge, InvalidRequest
 from llm_proxy.exchange import Exchange
+from llm_proxy.folding import collect
 from llm_proxy.openai_api import errors, models, sse
-from llm_proxy.openai_api.headers import rate_limit_headers
 from llm_proxy.openai_api.resource import Call, Resource
 from llm_proxy.openai_api.strict.rules import objections
-from llm_proxy.openai_api.surface import Stamp, Surface
+from llm_proxy.openai_api.surface import Encoder, Stamp, Surface, signed
 from llm_proxy.openai_api.surfaces import STORED_RESOURCES, SURFACES
 from llm_proxy.prompts import replies
-from llm_proxy.reply import ChatRequest, Event, Events, Source, collect
+from llm_proxy.reply import ChatRequest, Event, Events, Source, Stamped, WireFault
 from llm_proxy.settings import ServerSettings
 from llm_proxy.store import Store, Stored
-from llm_proxy.streaming import EventStream, lived
+from llm_proxy.streaming import EventStream, FaultyDocument, lived, refuse_impossible
 from llm_proxy.tokenizers import Tokenizer
 from llm_proxy.tokens import count_prompt, metered
 
-REQUESTS_PER_MINUTE = 10_000
-TOKENS_PER_MINUTE = 2_000_000
-"""The limits that the rate-limit headers tell of. Nobody is refused for exceeding them."""
+Limits = Callable[[Mapping[str, str], int], Mapping[str, str]]
+"""Counts one request: from its headers and its tokens to the headers that tell what is left.
+
+It may refuse the request by raising a `ProxyError`.
+"""
 
 
 def half(
@@ -48,20 +49,24 @@ def half(
     *,
     model_ids: Sequence[str],
     tokenizer: Tokenizer,
+    limits: Limits,
+    dressed: Callable[[Resource], Resource] = lambda resource: resource,
     strict: bool = False,
 ) -> Blueprint:
     """A blueprint that serves every surface from `source`, and `resources` beside them.
 
-    It lists `model_ids`. A `strict` one refuses what OpenAI refuses; another answers it, and
+    It lists `model_ids`. Every request is counted by `limits`. `dressed` may change what any
+    resource answers. A `strict` half refuses what OpenAI refuses; another answers it, and
     the exchange can tell what OpenAI would have said.
     """
     blueprint = Blueprint(name, __name__)
-    views = _Half(source, settings, Store(), model_ids, tokenizer, strict)
+    views = _Half(source, settings, Store(), model_ids, tokenizer, limits, strict)
     for surface in SURFACES:
         blueprint.add_url_rule(
             surface.path, f"POST {surface.path}", views.surface_view(surface), methods=["POST"]
         )
-    for resource in (*models.resources(model_ids, strict=strict), *STORED_RESOURCES, *resources):
+    listed = models.resources(model_ids, strict=strict)
+    for resource in map(dressed, (*listed, *STORED_RESOURCES, *resources)):
         blueprint.add_url_rule(
             resource.path,
             f"{resource.method} {resource.path}",
@@ -81,6 +86,7 @@ class _Half:
         store: Store,
         model_ids: Sequence[str],
         tokenizer: Tokenizer,
+        limits: Limits,
         strict: bool,
     ) -> None:
         self._source = source
@@ -88,9 +94,8 @@ class _Half:
         self._store = store
         self._model_ids = model_ids
         self._tokenizer = tokenizer
+        self._limits = limits
         self._strict = strict
-        self._requests = Allowance(REQUESTS_PER_MINUTE)
-        self._tokens = Allowance(TOKENS_PER_MINUTE)
 
     def surface_view(self, surface: Surface) -> Callable[[], Response]:
         """The view of one surface, streaming and not."""
@@ -99,19 +104,23 @@ class _Half:
             exchange: Exchange = g.exchange
             asked = self._understood(surface, exchange)
             prompt_tokens = count_prompt(asked, self._tokenizer)
-            exchange.headers |= self._rate_limits(prompt_tokens + (asked.max_tokens or 0))
+            self._limit(asked.headers, prompt_tokens + (asked.max_tokens or 0))
             stamp = Stamp(secrets.token_hex(15), int(time.time()))
             events = bounded(replies(self._source, asked), asked, self._tokenizer)
             events = metered(events, prompt_tokens, self._tokenizer)
             if asked.store:
                 events = self._kept(events, surface, asked, stamp)
-            clock = ClientClock(_connection())
+            clock = _clock()
             if not asked.stream:
                 with closing(lived(events, clock)) as timely:
                     reply = collect(timely)
-                exchange.usage = reply.usage
-                return _json(surface.body(reply, asked, stamp))
-            encoder = surface.encoder(asked, stamp)
+                exchange.usage, exchange.origin = reply.usage, reply.stamped.origin
+                document = surface.body(reply, *signed(asked, stamp, reply.stamped))
+                return _document(document, reply.fault, exchange, clock)
+
+            def encoder(stamped: Stamped) -> Encoder:
+                return surface.encoder(*signed(asked, stamp, stamped))
+
             silence = self._settings.keepalive_seconds
             stream = EventStream(events, encoder, exchange, clock, silence)
             stream.look_ahead()
@@ -128,25 +137,31 @@ class _Half:
         """The view of one resource."""
 
         def view(**names: str) -> Response:
+            headers = _headers()
             answer = resource.answer(
                 Call(
                     store=self._store,
                     tokenizer=self._tokenizer,
                     names=names,
                     query=request.args,
+                    headers=headers,
                     document=self._document(),
                 )
             )
             exchange: Exchange = g.exchange
             exchange.model, exchange.usage = answer.model, answer.usage
-            exchange.headers |= self._rate_limits(answer.usage.total_tokens if answer.usage else 0)
-            return _json(answer.body)
+            exchange.origin = answer.origin
+            self._limit(headers, answer.usage.total_tokens if answer.usage else 0)
+            clock = _clock()
+            if answer.delay_seconds:
+                clock.wait(answer.delay_seconds)
+            return _document(answer.body, answer.fault, exchange, clock)
 
         return view
 
     def _understood(self, surface: Surface, exchange: Exchange) -> ChatRequest:
         """The request as the surface understands it, checked against what OpenAI refuses."""
-        asked = surface.parse(self._document())
+        asked = replace(surface.parse(self._document()), headers=_headers())
         exchange.model, exchange.stream = asked.model, asked.stream
         exchange.objections = partial(objections, asked, self._model_ids)
         if self._strict and (found := exchange.objections()):
@@ -156,8 +171,10 @@ class _Half:
             asked = surface.resumed(asked, stored)
         return asked
 
-    def _rate_limits(self, tokens: int) -> dict[str, str]:
-        return rate_limit_headers(self._requests, self._tokens, tokens, time.monotonic())
+    def _limit(self, headers: Mapping[str, str], tokens: int) -> None:
+        """Count a request of so many tokens, and have the answer tell what is left."""
+        exchange: Exchange = g.exchange
+        exchange.headers |= self._limits(headers, tokens)
 
     def _kept(self, events: Events, surface: Surface, asked: ChatRequest, stamp: Stamp) -> Events:
         """Put the reply into the store once it is complete."""
@@ -167,7 +184,8 @@ class _Half:
                 seen.append(event)
                 yield event
         reply = collect(seen)
-        document = msgspec.json.decode(surface.body(reply, asked, stamp))
+        written = surface.body(reply, *signed(asked, stamp, reply.stamped))
+        document = msgspec.json.decode(written)
         self._store.put(
             Stored(
                 id=document["id"],
@@ -209,11 +227,31 @@ def _body(max_bytes: int) -> bytes:
     return document
 
 
-def _connection() -> socket.socket | None:
-    """The client's socket, where the server shows it."""
+def _headers() -> dict[str, str]:
+    """The headers of the request, their names in lower case (RFC 9110, 5.1: in any case)."""
+    return {
+        key[5:].replace("_", "-").lower(): value
+        for key, value in request.environ.items()
+        if key.startswith("HTTP_")
+    }
+
+
+def _clock() -> ClientClock:
+    """A clock that watches the client's connection, where the server shows it."""
     environ = request.environ
-    return environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    gunicorns = environ.get("gunicorn.socket")
+    return ClientClock(gunicorns or environ.get("werkzeug.socket"), can_reset=gunicorns is not None)
 
 
-def _json(document: bytes) -> Response:
-    return Response(document, mimetype=errors.MEDIA_TYPE)
+def _document(
+    document: bytes, fault: WireFault | None, exchange: Exchange, clock: ClientClock
+) -> Response:
+    """The response that is one JSON document, with what is to go wrong with it."""
+    if fault is None:
+        return Response(document, mimetype=errors.MEDIA_TYPE)
+    refuse_impossible(fault, clock)
+    faulty = FaultyDocument(document, fault, exchange, clock)
+    response = Response(cast(Any, faulty), mimetype=errors.MEDIA_TYPE, direct_passthrough=True)
+    if fault.kind in ("disconnect", "reset"):  # else the end of what is sent is its end
+        response.content_length = len(document)
+    return response

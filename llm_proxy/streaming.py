@@ -5,12 +5,14 @@ the middle, clients that leave. Knows no Flask and no JSON; time is a `Clock`.
 """
 
 import logging
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
+from functools import cached_property
 
 from llm_proxy.clock import Clock
-from llm_proxy.errors import ClientGone, InternalError, ProxyError
+from llm_proxy.errors import ClientGone, FaultNotPossible, InternalError, ProxyError
 from llm_proxy.exchange import Exchange
+from llm_proxy.mishaps import Cut, Wire, document_mishap, mishap
 from llm_proxy.openai_api import sse
 from llm_proxy.openai_api.surface import Encoder
 from llm_proxy.reply import (
@@ -21,8 +23,10 @@ from llm_proxy.reply import (
     Pause,
     ReasoningDelta,
     RefusalDelta,
+    Stamped,
     TextDelta,
     ToolCallDelta,
+    WireFault,
 )
 
 log = logging.getLogger(__name__)
@@ -56,25 +60,79 @@ def lived(events: Events, clock: Clock, silence_seconds: float = 0.0) -> Events:
                     break
 
 
-class EventStream:
-    """The body of a streaming answer, as WSGI iterates it.
+def refuse_impossible(fault: WireFault | None, clock: Clock) -> None:
+    """See to it that a fault can be made.
+
+    Raises:
+        FaultNotPossible: this server cannot make it.
+    """
+    if fault is not None and fault.kind == "reset" and not clock.can_reset:
+        raise FaultNotPossible(
+            "This server cannot reset a connection: the fault 'reset' needs gunicorn. "
+            "The fault 'disconnect' ends the connection, too."
+        )
+
+
+class AnswerInPieces:
+    """The body of an answer that is not sent at once, as WSGI iterates it.
 
     A class, because a generator that was never started never runs its `finally`: the server
-    calls `close` in any case, which closes the source and ends the exchange.
+    calls `close` in any case, which ends the exchange.
     """
+
+    def __init__(self, exchange: Exchange, clock: Clock) -> None:
+        self._exchange = exchange
+        self._clock = clock
+        exchange.outcome = "client gone"  # until the server has taken the last byte
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self._exchange.end()
+
+    def _played(self, wire: Generator[Wire, None, None]) -> Iterator[bytes]:
+        """Let happen what is to happen on the wire."""
+        with closing(wire), suppress(ClientGone):
+            for item in wire:
+                match item:
+                    case bytes():
+                        yield self._exchange.sent(item)
+                    case Pause(seconds):
+                        self._clock.wait(seconds)
+                    case Cut(reset):
+                        self._exchange.outcome = "scripted"
+                        self._clock.cut(reset=reset)
+            self._exchange.outcome = "scripted"
+
+
+class FaultyDocument(AnswerInPieces):
+    """A JSON answer that something happens to on its way."""
+
+    def __init__(self, document: bytes, fault: WireFault, exchange: Exchange, clock: Clock) -> None:
+        super().__init__(exchange, clock)
+        self._wire = document_mishap(document, fault)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._played(self._wire)
+
+
+class EventStream(AnswerInPieces):
+    """The body of a streaming answer. `encoder` makes one for the reply as it is signed."""
 
     def __init__(
         self,
         events: Events,
-        encoder: Encoder,
+        encoder: Callable[[Stamped], Encoder],
         exchange: Exchange,
         clock: Clock,
         silence_seconds: float,
     ) -> None:
+        super().__init__(exchange, clock)
         self._events = lived(events, clock, silence_seconds)
-        self._encoder = encoder
-        self._exchange = exchange
-        exchange.outcome = "client gone"  # until the server has taken the last byte
+        self._encoder_for = encoder
+        self._stamped = Stamped()
+        self._fault: WireFault | None = None
         self._first: Event | None = None
         self._chunks = self._run()
 
@@ -88,23 +146,51 @@ class EventStream:
             ProxyError: there will be no reply.
             ClientGone: there is nobody left to answer.
         """
-        self._first = next(self._events, None)
+        for event in self._events:
+            match event:
+                case Stamped():
+                    self._sign(event)
+                case WireFault():
+                    refuse_impossible(event, self._clock)
+                    self._fault = event
+                case _:
+                    self._first = event
+                    return
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._chunks
+        if self._fault is not None:
+            return self._played(mishap(self._chunks, self._fault))
+        return map(self._exchange.sent, self._chunks)
 
     def close(self) -> None:
         self._chunks.close()
         self._events.close()
-        self._exchange.end()
+        super().close()
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        return self._encoder_for(self._stamped)
+
+    def _sign(self, stamped: Stamped) -> None:
+        self._stamped = stamped
+        self._exchange.origin = stamped.origin
 
     def _run(self) -> Generator[bytes, None, None]:
-        exchange, encoder = self._exchange, self._encoder
+        exchange = self._exchange
         failure: ProxyError
         try:
             for event in self._from_the_first():
-                if chunk := sse.KEEP_ALIVE if event is IDLE else encoder.encode(event):
-                    yield exchange.sent(chunk)
+                match event:
+                    case Pause():
+                        yield sse.KEEP_ALIVE
+                        continue
+                    case Stamped():  # behind the look-ahead: the source took its time
+                        self._sign(event)
+                        continue
+                    case WireFault():
+                        continue
+                if chunk := self._encoder.encode(event):
+                    yield chunk
                 match event:
                     case Finish(usage=usage):
                         exchange.usage = usage
@@ -112,7 +198,7 @@ class EventStream:
                         exchange.said(text)
                     case ToolCallDelta():
                         exchange.said(event.arguments)
-            yield exchange.sent(encoder.end())
+            yield self._encoder.end()
             exchange.outcome = "done"
             return
         except ClientGone:
@@ -122,7 +208,7 @@ class EventStream:
         except Exception:
             log.exception("A reply broke off, request id %s", exchange.id)
             failure = InternalError(f"The reply broke off. The request id is {exchange.id}.")
-        yield exchange.sent(encoder.fail(failure))
+        yield self._encoder.fail(failure)
         exchange.ended_by(failure)
 
     def _from_the_first(self) -> Iterator[Event]:

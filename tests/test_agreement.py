@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from llm_proxy.adapter.source import LegacySource
 from llm_proxy.bounds import bounded
+from llm_proxy.folding import collect
 from llm_proxy.mock.source import MockSource
 from llm_proxy.openai_api.surface import Surface
 from llm_proxy.openai_api.surfaces import SURFACES
 from llm_proxy.prompts import replies
-from llm_proxy.reply import Events, Source, collect
+from llm_proxy.reply import ASIDES, Events, Source
 from llm_proxy.settings import AdapterSettings, MockSettings
 from llm_proxy.tokenizers import Characters, Exact, Tokenizer
 from llm_proxy.tokens import count_prompt, metered
@@ -100,7 +101,10 @@ def test_a_stream_folded_is_the_json_answer(
         return metered(reply, count_prompt(request, counter), counter)
 
     encoder = surface.encoder(request, STAMP)
-    stream = b"".join(map(encoder.encode, events())) + encoder.end()
+    stream = (
+        b"".join(encoder.encode(event) for event in events() if not isinstance(event, ASIDES))
+        + encoder.end()
+    )
     body = json.loads(surface.body(collect(events()), request, STAMP))
     assert folded(stream, body) == body
 

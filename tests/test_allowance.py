@@ -2,20 +2,20 @@
 
 import pytest
 
-from llm_proxy.allowance import Allowance, spelled
+from llm_proxy.allowance import Allowance, Left, spelled
 
 
 def test_what_is_used_comes_back_within_a_minute() -> None:
     allowance = Allowance(60)
-    assert allowance.take(30, now=0) == (30, 30)
-    assert allowance.take(0, now=10) == (40, 20)
-    assert allowance.take(1, now=100) == (59, 1)
+    assert allowance.take(30, now=0) == Left(60, 30, 30)
+    assert allowance.take(0, now=10) == Left(60, 40, 20)
+    assert allowance.take(1, now=100) == Left(60, 59, 1)
 
 
 def test_no_less_than_nothing_is_left() -> None:
     allowance = Allowance(60)
-    assert allowance.take(100, now=0) == (0, 60)
-    assert allowance.take(0, now=60) == (60, 0)
+    assert allowance.take(100, now=0) == Left(60, 0, 60)
+    assert allowance.take(0, now=60) == Left(60, 60, 0)
 
 
 @pytest.mark.parametrize(

@@ -8,21 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_proxy.errors import UpstreamError
+from llm_proxy.folding import collect
 from llm_proxy.openai_api.chat.answer import ChatEncoder, body
 from llm_proxy.openai_api.surface import FINGERPRINT
 from llm_proxy.reply import (
-    IDLE,
     Annotations,
     Choice,
-    Event,
     Finish,
     ReasoningDelta,
     Reply,
+    Said,
     TextDelta,
     ToolCall,
     ToolCallDelta,
     Usage,
-    collect,
 )
 from tests.builders import STAMP, USAGE, chat_request, documents
 
@@ -36,7 +35,7 @@ HEAD = {
 }
 
 
-def streamed(events: list[Event], **request: Any) -> list[Any]:
+def streamed(events: list[Said], **request: Any) -> list[Any]:
     encoder = ChatEncoder(chat_request(**request), STAMP)
     return documents(b"".join(map(encoder.encode, events)) + encoder.end())
 
@@ -50,7 +49,7 @@ ROLE = {"role": "assistant", "content": ""}
 
 
 def test_a_stream_is_role_words_finish_done() -> None:
-    assert streamed([TextDelta("Hi "), IDLE, TextDelta("there"), Finish("stop", Usage(1, 2))]) == [
+    assert streamed([TextDelta("Hi "), TextDelta("there"), Finish("stop", Usage(1, 2))]) == [
         chunk(ROLE),
         chunk({"content": "Hi "}),
         chunk({"content": "there"}),
@@ -74,7 +73,7 @@ def test_usage_comes_last_when_asked_for_and_is_null_before() -> None:
 
 
 def test_a_tool_call_has_its_id_and_name_in_the_first_fragment_only() -> None:
-    events: list[Event] = [
+    events: list[Said] = [
         ToolCallDelta(0, "call_1", "search", ""),
         ToolCallDelta(0, arguments='{"q"'),
         Finish("tool_calls", Usage(1, 2)),
@@ -95,7 +94,7 @@ def test_a_tool_call_has_its_id_and_name_in_the_first_fragment_only() -> None:
 
 
 def test_each_choice_has_its_role_and_its_finish() -> None:
-    events: list[Event] = [
+    events: list[Said] = [
         TextDelta("a", choice=0),
         ReasoningDelta("b", choice=1),
         Finish("stop", choice=0),
@@ -113,7 +112,7 @@ def test_each_choice_has_its_role_and_its_finish() -> None:
 
 
 def test_citations_are_on_the_finish_chunk() -> None:
-    events: list[Event] = [TextDelta("a"), Annotations(("1", "22")), Finish("stop", Usage(1, 2))]
+    events: list[Said] = [TextDelta("a"), Annotations(("1", "22")), Finish("stop", Usage(1, 2))]
     assert streamed(events)[2] == {**chunk({}, "stop"), "citations": ["1", "22"]}
 
 
@@ -184,7 +183,7 @@ texts = st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=8)
 
 @given(texts, st.lists(st.text("0123456789", min_size=1), max_size=3, unique=True))
 def test_the_stream_folded_is_the_json_reply(pieces: list[str], citations: list[str]) -> None:
-    events: list[Event] = [TextDelta(piece) for piece in pieces]
+    events: list[Said] = [TextDelta(piece) for piece in pieces]
     if citations:
         events.append(Annotations(tuple(citations)))
     events.append(Finish("stop", Usage(1, 2)))

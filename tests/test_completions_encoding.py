@@ -10,23 +10,22 @@ from hypothesis import strategies as st
 from openai.types import Completion
 
 from llm_proxy.errors import UpstreamError
+from llm_proxy.folding import collect
 from llm_proxy.openai_api.completions import CompletionEncoder, body
 from llm_proxy.openai_api.logprobs import alternatives, token_logprob
 from llm_proxy.openai_api.surface import FINGERPRINT
 from llm_proxy.reply import (
-    IDLE,
     Annotations,
     ChatRequest,
-    Event,
     Finish,
     FinishReason,
     Message,
     ReasoningDelta,
     RefusalDelta,
+    Said,
     TextDelta,
     ToolCallDelta,
     Usage,
-    collect,
 )
 from tests.builders import STAMP, USAGE, documents
 
@@ -50,7 +49,7 @@ def asked(*prompts: str, echo: bool = False, **fields: Any) -> ChatRequest:
     )
 
 
-def streamed(events: list[Event], request: ChatRequest) -> list[Any]:
+def streamed(events: list[Said], request: ChatRequest) -> list[Any]:
     encoder = CompletionEncoder(request, STAMP)
     sent = documents(b"".join(map(encoder.encode, events)) + encoder.end())
     for chunk in sent[:-1]:
@@ -58,7 +57,7 @@ def streamed(events: list[Event], request: ChatRequest) -> list[Any]:
     return sent
 
 
-def whole(events: list[Event], request: ChatRequest) -> dict[str, Any]:
+def whole(events: list[Said], request: ChatRequest) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(body(collect(events), request, STAMP))
     Completion.model_validate(document)
     return document
@@ -79,12 +78,12 @@ def chunk(text: str, reason: str | None = None, choice: int = 0, **more: Any) ->
 
 
 def test_a_stream_is_texts_finish_done() -> None:
-    events: list[Event] = [TextDelta("a "), IDLE, TextDelta("b"), Finish("stop", Usage(1, 2))]
+    events: list[Said] = [TextDelta("a "), TextDelta("b"), Finish("stop", Usage(1, 2))]
     assert streamed(events, asked()) == [chunk("a "), chunk("b"), chunk("", "stop"), "[DONE]"]
 
 
 def test_usage_comes_last_when_asked_for_and_is_null_before() -> None:
-    events: list[Event] = [TextDelta("a"), Finish("length", Usage(1, 2))]
+    events: list[Said] = [TextDelta("a"), Finish("length", Usage(1, 2))]
     assert streamed(events, asked(include_usage=True)) == [
         chunk("a", usage=None),
         chunk("", "length", usage=None),
@@ -95,7 +94,7 @@ def test_usage_comes_last_when_asked_for_and_is_null_before() -> None:
 
 def test_each_choice_has_one_finish_and_the_prompt_it_answers() -> None:
     """Two prompts and two choices of each: index = prompt * n + choice."""
-    events: list[Event] = []
+    events: list[Said] = []
     for choice in range(4):
         events += [TextDelta(str(choice), choice), Finish("stop", Usage(1, 2), choice)]
     request = asked("p ", "q ", echo=True, n=4)
@@ -124,14 +123,14 @@ def test_each_choice_has_one_finish_and_the_prompt_it_answers() -> None:
 
 def test_echo_gives_the_prompt_back_even_if_nothing_follows() -> None:
     """`max_tokens: 0` with `echo` is how the log probabilities of a prompt are asked for."""
-    events: list[Event] = [Finish("length", Usage(1, 0))]
+    events: list[Said] = [Finish("length", Usage(1, 0))]
     request = asked("two words", echo=True)
     assert streamed(events, request) == [chunk("two words"), chunk("", "length"), "[DONE]"]
     assert whole(events, request)["choices"] == chunk("two words", "length")["choices"]
 
 
 def test_log_probabilities_stand_beside_each_token_of_the_text() -> None:
-    events: list[Event] = [TextDelta("a "), TextDelta("bc"), Finish("stop", Usage(1, 2))]
+    events: list[Said] = [TextDelta("a "), TextDelta("bc"), Finish("stop", Usage(1, 2))]
     tokens = ["the ", "end", "a ", "bc"]
     logprobs = {
         "tokens": tokens,
@@ -147,14 +146,14 @@ def test_log_probabilities_stand_beside_each_token_of_the_text() -> None:
 
 @pytest.mark.parametrize(("top", "sizes"), [(0, [1]), (1, [1]), (5, [5])])
 def test_the_token_said_is_always_among_the_alternatives(top: int, sizes: list[int]) -> None:
-    events: list[Event] = [TextDelta("said"), Finish("stop", Usage(1, 2))]
+    events: list[Said] = [TextDelta("said"), Finish("stop", Usage(1, 2))]
     tops = whole(events, asked(top_logprobs=top))["choices"][0]["logprobs"]["top_logprobs"]
     assert [len(top) for top in tops] == sizes
     assert all("said" in top for top in tops)
 
 
 def test_what_a_completion_has_no_place_for_is_left_out() -> None:
-    events: list[Event] = [
+    events: list[Said] = [
         ReasoningDelta("hm"),
         TextDelta("a"),
         RefusalDelta("no"),
@@ -166,7 +165,7 @@ def test_what_a_completion_has_no_place_for_is_left_out() -> None:
 
 
 def test_citations_are_on_the_finish_chunk_and_on_the_document() -> None:
-    events: list[Event] = [TextDelta("a"), Annotations(("1", "22")), Finish("stop", Usage(1, 2))]
+    events: list[Said] = [TextDelta("a"), Annotations(("1", "22")), Finish("stop", Usage(1, 2))]
     assert streamed(events, asked())[1] == chunk("", "stop", citations=["1", "22"])
     assert whole(events, asked())["citations"] == ["1", "22"]
 
@@ -195,7 +194,7 @@ reasons = st.sampled_from(get_args(FinishReason))
 
 
 @st.composite
-def replies(draw: st.DrawFn) -> tuple[list[Event], ChatRequest]:
+def replies(draw: st.DrawFn) -> tuple[list[Said], ChatRequest]:
     """A request with some prompts and choices, and an answer whose choices come interleaved."""
     prompts = draw(st.lists(texts, min_size=1, max_size=3))
     n = len(prompts) * draw(st.integers(1, 2))
@@ -203,14 +202,14 @@ def replies(draw: st.DrawFn) -> tuple[list[Event], ChatRequest]:
         st.lists(st.tuples(st.integers(0, n - 1), texts), max_size=8)
     )
     ends: list[FinishReason] = draw(st.lists(reasons, min_size=n, max_size=n))
-    events: list[Event] = [TextDelta(text, choice) for choice, text in pieces]
+    events: list[Said] = [TextDelta(text, choice) for choice, text in pieces]
     events += [Finish(reason, Usage(1, 2), choice) for choice, reason in enumerate(ends)]
     top = draw(st.none() | st.integers(0, 5))
     return events, asked(*prompts, echo=draw(st.booleans()), n=n, top_logprobs=top)
 
 
 @given(replies())
-def test_the_stream_folded_is_the_json_reply(reply: tuple[list[Event], ChatRequest]) -> None:
+def test_the_stream_folded_is_the_json_reply(reply: tuple[list[Said], ChatRequest]) -> None:
     events, request = reply
     folded: dict[int, dict[str, Any]] = defaultdict(
         lambda: {"text": "", "finish_reason": None, "logprobs": defaultdict(list)}

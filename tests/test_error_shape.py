@@ -154,14 +154,17 @@ def classes(root: type[ProxyError] = ProxyError) -> Iterator[type[ProxyError]]:
         yield from classes(child)
 
 
+NEEDED: dict[type[ProxyError], dict[str, Any]] = {
+    errors.MethodNotAllowed: {"allowed": "GET"},
+    errors.ScriptedError: {"status": 500, "type": "server_error"},
+}
+"""What some errors want to be told beside their message."""
+
+
 @pytest.mark.parametrize("error", list(classes()), ids=lambda error: error.__name__)
 def test_every_error_of_the_tree_is_rendered(error: type[ProxyError]) -> None:
     app = create_app(Settings())
-    raised = (
-        errors.MethodNotAllowed("No.", allowed="GET")
-        if error is errors.MethodNotAllowed
-        else error("No.")
-    )
+    raised = error("No.", **NEEDED.get(error, {}))
 
     def fail() -> str:
         raise raised

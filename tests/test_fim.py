@@ -9,18 +9,17 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from llm_proxy.errors import InvalidRequest, UpstreamError
+from llm_proxy.folding import collect
 from llm_proxy.openai_api.fim import SURFACE, parse
 from llm_proxy.reply import (
-    IDLE,
     Annotations,
     ChatRequest,
-    Event,
     Finish,
     Message,
     ReasoningDelta,
+    Said,
     TextDelta,
     Usage,
-    collect,
 )
 from tests.builders import STAMP, USAGE, chat_request, documents
 
@@ -38,7 +37,7 @@ def chunk(delta: dict[str, Any], reason: str | None = None, **more: Any) -> dict
     return {**HEAD, "choices": choices, **more}
 
 
-def streamed(events: list[Event]) -> list[Any]:
+def streamed(events: list[Said]) -> list[Any]:
     encoder = SURFACE.encoder(chat_request(stream=True), STAMP)
     sent = documents(b"".join(map(encoder.encode, events)) + encoder.end())
     for one in sent[:-1]:
@@ -46,7 +45,7 @@ def streamed(events: list[Event]) -> list[Any]:
     return sent
 
 
-def whole(events: list[Event]) -> dict[str, Any]:
+def whole(events: list[Said]) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(SURFACE.body(collect(events), chat_request(), STAMP))
     ChatCompletion.model_validate(document)
     return document
@@ -111,10 +110,9 @@ def test_what_is_wrong_is_named(sent: object, param: str, message: str) -> None:
 
 
 def test_every_chunk_has_a_choice_with_content_and_the_last_one_has_the_usage() -> None:
-    events: list[Event] = [
+    events: list[Said] = [
         ReasoningDelta("hm"),
         TextDelta("x, "),
-        IDLE,
         TextDelta("y"),
         Finish("stop", Usage(1, 2)),
     ]
@@ -162,7 +160,7 @@ texts = st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=8)
 
 @given(texts, st.lists(st.text("0123456789", min_size=1), max_size=3, unique=True))
 def test_the_stream_folded_is_the_json_reply(pieces: list[str], citations: list[str]) -> None:
-    events: list[Event] = [TextDelta(piece) for piece in pieces]
+    events: list[Said] = [TextDelta(piece) for piece in pieces]
     if citations:
         events.append(Annotations(tuple(citations)))
     events.append(Finish("stop", Usage(1, 2)))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from llm_proxy.folding import collect
 from llm_proxy.mock.calls import chosen_tools, tool_calls
 from llm_proxy.reply import (
     ChatRequest,
@@ -14,7 +15,6 @@ from llm_proxy.reply import (
     ToolCall,
     ToolCallDelta,
     ToolChoice,
-    collect,
 )
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_proxy.folding import collect
 from llm_proxy.reply import (
     IDLE,
     Annotations,
@@ -15,7 +16,6 @@ from llm_proxy.reply import (
     ToolCall,
     ToolCallDelta,
     Usage,
-    collect,
     spoken,
     words,
 )

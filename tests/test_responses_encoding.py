@@ -11,20 +11,19 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from llm_proxy.errors import UpstreamError
+from llm_proxy.folding import collect
 from llm_proxy.openai_api.responses.request import SURFACE, parse
 from llm_proxy.reply import (
-    IDLE,
     Annotations,
     ChatRequest,
-    Event,
     Finish,
     FinishReason,
     ReasoningDelta,
     RefusalDelta,
+    Said,
     TextDelta,
     ToolCallDelta,
     Usage,
-    collect,
 )
 from tests.builders import STAMP
 
@@ -55,18 +54,18 @@ def documents(stream: bytes) -> list[dict[str, Any]]:
     return payloads
 
 
-def streamed(events: Iterable[Event], **fields: Any) -> list[dict[str, Any]]:
+def streamed(events: Iterable[Said], **fields: Any) -> list[dict[str, Any]]:
     encoder = SURFACE.encoder(request(**fields), STAMP)
     return documents(b"".join(map(encoder.encode, events)) + encoder.end())
 
 
-def whole(events: Iterable[Event], **fields: Any) -> dict[str, Any]:
+def whole(events: Iterable[Said], **fields: Any) -> dict[str, Any]:
     """The JSON answer for the same events."""
     body: dict[str, Any] = json.loads(SURFACE.body(collect(events), request(**fields), STAMP))
     return body
 
 
-def between(events: Iterable[Event], **fields: Any) -> list[dict[str, Any]]:
+def between(events: Iterable[Said], **fields: Any) -> list[dict[str, Any]]:
     """What a stream says of its output, between its first two events and its last one."""
     created, in_progress, *said, last = streamed(events, **fields)
     assert [created.pop("type"), in_progress.pop("type")] == [
@@ -148,7 +147,7 @@ def called(index: int, *pieces: str) -> list[dict[str, Any]]:
 
 
 def test_a_text_is_said_word_by_word() -> None:
-    assert between([TextDelta("Hi "), IDLE, TextDelta("there"), DONE]) == spoken(0, "Hi ", "there")
+    assert between([TextDelta("Hi "), TextDelta("there"), DONE]) == spoken(0, "Hi ", "there")
 
 
 def test_an_empty_reply_has_a_message_without_text() -> None:
@@ -156,7 +155,7 @@ def test_an_empty_reply_has_a_message_without_text() -> None:
 
 
 def test_a_text_that_ran_out_of_tokens_is_incomplete() -> None:
-    events: list[Event] = [TextDelta("Hi"), Finish("length", Usage(1, 2))]
+    events: list[Said] = [TextDelta("Hi"), Finish("length", Usage(1, 2))]
     assert between(events) == spoken(0, "Hi", status="incomplete")
     last = streamed(events)[-1]
     assert last["type"] == "response.incomplete"
@@ -191,7 +190,7 @@ def test_reasoning_is_an_item_with_a_summary() -> None:
 
 
 def test_a_message_is_done_before_a_call_and_a_call_before_the_next() -> None:
-    events: list[Event] = [
+    events: list[Said] = [
         TextDelta("Let me look."),
         ToolCallDelta(0, "call_1", "search", ""),
         ToolCallDelta(0, arguments='{"q"'),
@@ -208,7 +207,7 @@ def test_a_message_is_done_before_a_call_and_a_call_before_the_next() -> None:
 
 def test_a_custom_tool_is_called_with_free_text() -> None:
     item = {"type": "custom_tool_call", "id": f"ctc_{STAMP.id}0", "call_id": "c", "name": "grep"}
-    events: list[Event] = [
+    events: list[Said] = [
         ToolCallDelta(0, "c", "grep", "a"),
         ToolCallDelta(0, arguments="b"),
         DONE,
@@ -223,7 +222,7 @@ def test_a_custom_tool_is_called_with_free_text() -> None:
 
 
 def test_calls_whose_pieces_are_mixed_stay_open() -> None:
-    events: list[Event] = [
+    events: list[Said] = [
         ToolCallDelta(0, "call_1", "search", '{"q"'),
         ToolCallDelta(1, "call_1", "search", "{}"),
         ToolCallDelta(0, arguments=":1}"),
@@ -235,7 +234,7 @@ def test_calls_whose_pieces_are_mixed_stay_open() -> None:
 
 
 def test_white_space_behind_finished_arguments_is_kept() -> None:
-    events: list[Event] = [
+    events: list[Said] = [
         ToolCallDelta(0, "call_1", "search", "{}"),
         ToolCallDelta(1, "call_2", "search", "{}"),
         ToolCallDelta(0, arguments="\n"),
@@ -245,7 +244,7 @@ def test_white_space_behind_finished_arguments_is_kept() -> None:
 
 
 def test_text_after_a_call_is_a_message_of_its_own() -> None:
-    events: list[Event] = [
+    events: list[Said] = [
         TextDelta("one"),
         ToolCallDelta(0, "call_1", "search", "{}"),
         TextDelta("two"),
@@ -300,10 +299,10 @@ arguments = st.sampled_from(["", "{}", '{"q"', ":1}", " ", "x"])
 
 
 @st.composite
-def calls(draw: st.DrawFn, mixed: bool) -> list[Event]:
+def calls(draw: st.DrawFn, mixed: bool) -> list[Said]:
     """Up to three calls that begin in their order; of one that is not the last more may come."""
     names = draw(st.lists(st.sampled_from(["search", "grep"]), max_size=3))
-    said: list[Event] = []
+    said: list[Said] = []
     for index, name in enumerate(names):
         said.append(ToolCallDelta(index, f"call_{index}", name, draw(arguments)))
         for piece in draw(st.lists(arguments, max_size=3)):
@@ -313,9 +312,9 @@ def calls(draw: st.DrawFn, mixed: bool) -> list[Event]:
 
 
 @st.composite
-def replies(draw: st.DrawFn, mixed: bool) -> list[Event]:
+def replies(draw: st.DrawFn, mixed: bool) -> list[Said]:
     """Reasoning, text, refusal, calls: a reply in the order in which models make them."""
-    events: list[Event] = [ReasoningDelta(piece) for piece in draw(pieces)]
+    events: list[Said] = [ReasoningDelta(piece) for piece in draw(pieces)]
     events += [TextDelta(piece) for piece in draw(pieces)]
     events += [RefusalDelta(piece) for piece in draw(pieces)]
     events += draw(calls(mixed))
@@ -327,7 +326,7 @@ def replies(draw: st.DrawFn, mixed: bool) -> list[Event]:
 @settings(deadline=None)
 @given(replies(mixed=True), fields)
 def test_the_last_event_of_a_stream_holds_the_json_reply(
-    events: list[Event], fields: dict[str, Any]
+    events: list[Said], fields: dict[str, Any]
 ) -> None:
     answer = whole(events, **fields)
     Response.model_validate(answer)
@@ -337,7 +336,7 @@ def test_the_last_event_of_a_stream_holds_the_json_reply(
 @settings(deadline=None)
 @given(replies(mixed=False), fields)
 def test_the_pieces_of_a_stream_make_up_its_output(
-    events: list[Event], fields: dict[str, Any]
+    events: list[Said], fields: dict[str, Any]
 ) -> None:
     *said, last = streamed(events, **fields)
     assert folded(said) == said_of(last["response"]["output"])
@@ -350,7 +349,7 @@ def test_the_pieces_of_a_stream_make_up_its_output(
         max_size=9,
     )
 )
-def test_in_whatever_order_nothing_is_lost(events: list[Event]) -> None:
+def test_in_whatever_order_nothing_is_lost(events: list[Said]) -> None:
     output = streamed([*events, DONE])[-1]["response"]["output"]
     choice = collect([*events, DONE]).choices[0]
     parts = [part for item in output for part in item.get("content", item.get("summary"))]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from typing import NoReturn
 
 import pytest
 
@@ -9,7 +10,7 @@ from llm_proxy.clock import Clock
 from llm_proxy.errors import ClientGone, ProxyError, UpstreamError
 from llm_proxy.exchange import Exchange
 from llm_proxy.openai_api import sse
-from llm_proxy.reply import IDLE, Event, Finish, Pause, TextDelta, Usage
+from llm_proxy.reply import IDLE, Event, Finish, Pause, Said, TextDelta, Usage
 from llm_proxy.streaming import EventStream, lived
 from tests.builders import stream_of
 
@@ -20,6 +21,7 @@ class FakeClock:
     def __init__(self, leaves_at: float = float("inf")) -> None:
         self.time = 0.0
         self.leaves_at = leaves_at
+        self.can_reset = False
 
     def now(self) -> float:
         return self.time
@@ -29,11 +31,14 @@ class FakeClock:
         if self.time >= self.leaves_at:
             raise ClientGone
 
+    def cut(self, *, reset: bool) -> NoReturn:  # noqa: ARG002
+        raise BrokenPipeError
+
 
 class PlainEncoder:
     """Writes texts as they are, so that the order on the wire can be read."""
 
-    def encode(self, event: Event) -> bytes:
+    def encode(self, event: Said) -> bytes:
         return event.text.encode() if isinstance(event, TextDelta) else b""
 
     def fail(self, error: ProxyError) -> bytes:
@@ -54,7 +59,7 @@ def stream(
     events: Iterable[Event | Exception], told: Told, clock: Clock, silence_seconds: float = 0
 ) -> EventStream:
     source = stream_of(events)
-    return EventStream(source, PlainEncoder(), told.exchange(), clock, silence_seconds)
+    return EventStream(source, lambda _: PlainEncoder(), told.exchange(), clock, silence_seconds)
 
 
 def drained(reply: EventStream) -> list[bytes]:

@@ -8,6 +8,7 @@ from llm_proxy import serving
 from llm_proxy.adapter.source import LegacySource
 from llm_proxy.adapter.upstream import Upstream
 from llm_proxy.errors import NotServed
+from llm_proxy.limits import Unlimited
 from llm_proxy.openai_api.resource import Call, Resource
 from llm_proxy.settings import AdapterSettings, ServerSettings
 from llm_proxy.tokenizers import Characters
@@ -27,6 +28,7 @@ def blueprint(settings: AdapterSettings, server: ServerSettings) -> Blueprint:
         refused,
         model_ids=(settings.model,),
         tokenizer=Characters(),
+        limits=Unlimited(),
     )
 
 

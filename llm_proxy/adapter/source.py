@@ -8,7 +8,7 @@ from llm_proxy.adapter.citations import citation_block
 from llm_proxy.adapter.dialects import Citation, End, Word, understand
 from llm_proxy.adapter.question import question
 from llm_proxy.adapter.upstream import Upstream
-from llm_proxy.reply import IDLE, Annotations, ChatRequest, Events, Finish, Pause, TextDelta
+from llm_proxy.reply import ASIDES, IDLE, Annotations, ChatRequest, Events, Finish, TextDelta
 from llm_proxy.settings import AdapterSettings
 
 
@@ -34,7 +34,7 @@ class LegacySource:
             return
         with closing(events):
             for event in events:
-                if isinstance(event, Pause):
+                if isinstance(event, ASIDES):
                     yield event
                 else:
                     yield from (replace(event, choice=choice) for choice in range(request.n))

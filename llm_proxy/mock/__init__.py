@@ -3,6 +3,7 @@
 from flask import Blueprint
 
 from llm_proxy import serving
+from llm_proxy.limits import Unlimited
 from llm_proxy.mock.resources import RESOURCES
 from llm_proxy.mock.source import MockSource
 from llm_proxy.settings import MockSettings, ServerSettings
@@ -18,5 +19,6 @@ def blueprint(settings: MockSettings, server: ServerSettings) -> Blueprint:
         RESOURCES,
         model_ids=settings.models,
         tokenizer=tokenizer(settings.tokenizer),
+        limits=Unlimited(),
         strict=settings.strict,
     )

@@ -20,16 +20,16 @@ from llm_proxy.openai_api.chunks import ChunkEncoder, cited, usage_object
 from llm_proxy.openai_api.decoding import decode_body, unknown_fields
 from llm_proxy.openai_api.inputs import Input, Item, inputs
 from llm_proxy.openai_api.logprobs import alternatives, token_logprob
-from llm_proxy.openai_api.surface import FINGERPRINT, Stamp, Surface
+from llm_proxy.openai_api.surface import Stamp, Surface
 from llm_proxy.reply import (
     Annotations,
     ChatRequest,
     Choice,
-    Event,
     Finish,
     FinishReason,
     Message,
     Reply,
+    Said,
     TextDelta,
     words,
 )
@@ -117,7 +117,7 @@ class CompletionEncoder(ChunkEncoder):
         super().__init__(_head(request, stamp), request)
         self._said: dict[int, int] = {}
 
-    def encode(self, event: Event) -> bytes:
+    def encode(self, event: Said) -> bytes:
         match event:
             case TextDelta(text, choice):
                 return self._echo(choice) + self._chunk(choice, [text])
@@ -177,11 +177,11 @@ def body(reply: Reply, request: ChatRequest, stamp: Stamp) -> bytes:
 
 def _head(request: ChatRequest, stamp: Stamp) -> dict[str, Any]:
     return {
-        "id": f"cmpl-{stamp.id}",
+        "id": stamp.named("cmpl-"),
         "object": "text_completion",
         "created": stamp.created,
         "model": request.model,
-        "system_fingerprint": FINGERPRINT,
+        "system_fingerprint": stamp.fingerprint,
     }
 
 

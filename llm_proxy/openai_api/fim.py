@@ -20,10 +20,10 @@ from llm_proxy.reply import (
     Annotations,
     ChatRequest,
     Choice,
-    Event,
     Finish,
     Message,
     Reply,
+    Said,
     TextDelta,
 )
 
@@ -76,7 +76,7 @@ class FimEncoder(ChunkEncoder):
         super().__init__(_head(request, stamp, "chat.completion.chunk"), request)
         self._open: set[int] = set()
 
-    def encode(self, event: Event) -> bytes:
+    def encode(self, event: Said) -> bytes:
         match event:
             case TextDelta(text, choice):
                 return self._role(choice) + self._chunk(choice, {"content": text})
@@ -118,7 +118,7 @@ def body(reply: Reply, request: ChatRequest, stamp: Stamp) -> bytes:
 
 def _head(request: ChatRequest, stamp: Stamp, kind: str) -> dict[str, Any]:
     return {
-        "id": f"cmpl-{stamp.id}",
+        "id": stamp.named("cmpl-"),
         "object": kind,
         "created": stamp.created,
         "model": request.model,

@@ -3,19 +3,15 @@
 Source: API reference, "Debugging requests", and the guide "Rate limits".
 """
 
-from llm_proxy.allowance import Allowance, spelled
+from llm_proxy.allowance import Left, spelled
 
 VERSION = "2020-10-01"
 
 
-def rate_limit_headers(
-    requests: Allowance, tokens: Allowance, asked_tokens: int, now: float
-) -> dict[str, str]:
-    """Count one request of `asked_tokens` at `now`, and tell what is left."""
-    headers = {}
-    for name, allowance, amount in (("requests", requests, 1), ("tokens", tokens, asked_tokens)):
-        remaining, reset_seconds = allowance.take(amount, now)
-        headers[f"x-ratelimit-limit-{name}"] = str(allowance.per_minute)
-        headers[f"x-ratelimit-remaining-{name}"] = str(remaining)
-        headers[f"x-ratelimit-reset-{name}"] = spelled(reset_seconds)
-    return headers
+def rate_limit_headers(name: str, left: Left) -> dict[str, str]:
+    """What is left of the limit on `requests` or `tokens`."""
+    return {
+        f"x-ratelimit-limit-{name}": str(left.per_minute),
+        f"x-ratelimit-remaining-{name}": str(left.remaining),
+        f"x-ratelimit-reset-{name}": spelled(left.reset_seconds),
+    }

@@ -10,13 +10,14 @@ import msgspec
 from msgspec import Struct
 
 from llm_proxy.errors import NotStored
-from llm_proxy.reply import Endpoint, Usage
+from llm_proxy.reply import Endpoint, Usage, WireFault
 from llm_proxy.store import Store, Stored
 from llm_proxy.tokenizers import Characters, Tokenizer
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """What a client asks of a resource: the names in the path, the query string, the body.
+    """What a client asks of a resource: the names in the path, the query string, the headers
+    with their names in lower case, the body.
 
     `store` and `tokenizer` are those of the half that is asked.
     """
@@ -25,6 +26,7 @@ class Call(Struct, frozen=True, kw_only=True):
     tokenizer: Tokenizer = Characters()
     names: Mapping[str, str]
     query: Mapping[str, str]
+    headers: Mapping[str, str] = {}
     document: bytes
 
     def stored(self, endpoint: Endpoint, missing: str) -> Stored:
@@ -40,11 +42,14 @@ class Call(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """One JSON document, and what the log tells of it."""
+    """One JSON document, what the log tells of it, and what is to happen to it on its way."""
 
     body: bytes
     model: str | None = None
     usage: Usage | None = None
+    origin: str = ""
+    delay_seconds: float = 0.0
+    fault: WireFault | None = None
 
 
 def answer(document: Mapping[str, Any]) -> Answer:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llm_proxy.errors import ProxyError
-from llm_proxy.reply import ChatRequest, Event, Reply
+from llm_proxy.reply import ChatRequest, Reply, Said, Stamped
 from llm_proxy.store import Stored
 
 FINGERPRINT = "fp_11ab0c57e5"
@@ -17,20 +18,38 @@ FINGERPRINT = "fp_11ab0c57e5"
 
 
 class Stamp(Struct, frozen=True):
-    """What is the same in all chunks of a reply: an id without prefix, and Unix seconds."""
+    """What is the same in all chunks of a reply: an id without prefix, and Unix seconds.
+
+    `given` is a whole id that takes the place of one made of `id`.
+    """
 
     id: str
     created: int
+    given: str | None = None
+    fingerprint: str = FINGERPRINT
+
+    def named(self, prefix: str) -> str:
+        """The id of an object of the kind that has this prefix."""
+        return self.given or prefix + self.id
+
+
+def signed(request: ChatRequest, stamp: Stamp, stamped: Stamped) -> tuple[ChatRequest, Stamp]:
+    """The request and the stamp that a reply is written down for, as its source signed it."""
+    if stamped.model is not None:
+        request = replace(request, model=stamped.model)
+    created = stamp.created if stamped.created is None else stamped.created
+    fingerprint = stamped.fingerprint or stamp.fingerprint
+    return request, Stamp(stamp.id, created, stamped.id, fingerprint)
 
 
 class Encoder(Protocol):
-    """Writes the events of one reply down as server-sent events, as they come.
+    """Writes what is said in one reply down as server-sent events, as it comes.
 
     The bytes for one event hold whole server-sent events, or nothing where the surface has
     nothing to say about it. After `fail` or `end` nothing more is asked of it.
     """
 
-    def encode(self, event: Event) -> bytes:
+    def encode(self, event: Said) -> bytes:
         """Bytes for one event."""
 
     def fail(self, error: ProxyError) -> bytes:

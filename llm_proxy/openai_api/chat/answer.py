@@ -11,18 +11,17 @@ import msgspec
 from llm_proxy.openai_api.chat.request import parse
 from llm_proxy.openai_api.chunks import ChunkEncoder, cited, usage_object
 from llm_proxy.openai_api.logprobs import chat_logprobs
-from llm_proxy.openai_api.surface import FINGERPRINT, Stamp, Surface
+from llm_proxy.openai_api.surface import Stamp, Surface
 from llm_proxy.reply import (
     Annotations,
     ChatRequest,
     Choice,
-    Event,
     Finish,
     FinishReason,
-    Pause,
     ReasoningDelta,
     RefusalDelta,
     Reply,
+    Said,
     TextDelta,
     ToolCall,
     ToolCallDelta,
@@ -38,17 +37,17 @@ class ChatEncoder(ChunkEncoder):
 
     def __init__(self, request: ChatRequest, stamp: Stamp) -> None:
         head = {
-            "id": f"chatcmpl-{stamp.id}",
+            "id": stamp.named("chatcmpl-"),
             "object": "chat.completion.chunk",
             "created": stamp.created,
             "model": request.model,
             "service_tier": service_tier(request),
-            "system_fingerprint": FINGERPRINT,
+            "system_fingerprint": stamp.fingerprint,
         }
         super().__init__(head, request)
         self._open: set[int] = set()
 
-    def encode(self, event: Event) -> bytes:
+    def encode(self, event: Said) -> bytes:
         match event:
             case TextDelta(text, choice):
                 chunk = self._chunk(choice, b'{"content":' + _json(text) + b"}", text)
@@ -63,8 +62,6 @@ class ChatEncoder(ChunkEncoder):
                 chunk = self._chunk(choice, b"{}", reason=reason, more=self._finished(event))
             case Annotations():
                 return self._annotated(event)
-            case Pause():
-                return b""
         if event.choice in self._open:
             return chunk
         self._open.add(event.choice)
@@ -91,7 +88,7 @@ def body(reply: Reply, request: ChatRequest, stamp: Stamp) -> bytes:
     """The chat completion object of a whole reply."""
     return _json(
         {
-            "id": f"chatcmpl-{stamp.id}",
+            "id": stamp.named("chatcmpl-"),
             "object": "chat.completion",
             "created": stamp.created,
             "model": request.model,
@@ -100,7 +97,7 @@ def body(reply: Reply, request: ChatRequest, stamp: Stamp) -> bytes:
             ],
             "usage": usage_object(reply.usage),
             "service_tier": service_tier(request),
-            "system_fingerprint": FINGERPRINT,
+            "system_fingerprint": stamp.fingerprint,
         }
         | cited(reply)
     )

@@ -71,7 +71,7 @@ def _response(
     sent = request.document
     conversation = sent.get("conversation")
     response = {
-        "id": f"resp_{stamp.id}",
+        "id": stamp.named("resp_"),
         "object": "response",
         "created_at": stamp.created,
         "status": status,

@@ -11,11 +11,10 @@ from llm_proxy.openai_api.surface import Stamp
 from llm_proxy.reply import (
     Annotations,
     ChatRequest,
-    Event,
     Finish,
-    Pause,
     ReasoningDelta,
     RefusalDelta,
+    Said,
     TextDelta,
     ToolCallDelta,
     Usage,
@@ -36,9 +35,7 @@ class ResponsesEncoder:
         self._citations: tuple[str, ...] = ()
         self._finish = Finish()
 
-    def encode(self, event: Event) -> bytes:
-        if isinstance(event, Pause):
-            return b""
+    def encode(self, event: Said) -> bytes:
         begun = b"" if self._events.number else self._opening()
         match event:
             case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
