@@ -8,7 +8,7 @@ import dataclasses
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from llm_proxy import setting_rules as rules
 
@@ -16,6 +16,7 @@ Group = TypeVar("Group")
 
 
 TokenizerName = Literal["chars", "o200k", "cl100k"]
+ProfileName = Literal["", "auto", "instant", "fast", "standard", "large", "reasoning", "local"]
 
 
 class SettingsError(ValueError):
@@ -68,6 +69,9 @@ class MockSettings:
         "MOCK_MODELS",
         ("gpt-3.5-turbo", "gpt-4o", "gpt-4o-mini", "text-embedding-3-small"),
         rules.words,
+    )
+    profile: ProfileName = setting(
+        "MOCK_PROFILE", "", rules.one_of(*filter(None, get_args(ProfileName)))
     )
     ttft_ms: float = setting("MOCK_TTFT_MS", 0.0, rules.number(0))
     tokens_per_second: float = setting("MOCK_TOKENS_PER_SECOND", 0.0, rules.number(0))

@@ -4,7 +4,8 @@ from llm_proxy.mock.calls import chosen_tools, tool_calls
 from llm_proxy.mock.canned import canned_reply
 from llm_proxy.mock.chance import number_of
 from llm_proxy.mock.examples import example_text
-from llm_proxy.mock.pacing import Pace, paced
+from llm_proxy.mock.pacing import paced
+from llm_proxy.mock.profiles import pace
 from llm_proxy.reply import ChatRequest, Events, spoken
 from llm_proxy.settings import MockSettings
 
@@ -14,17 +15,13 @@ class MockSource:
 
     def __init__(self, settings: MockSettings) -> None:
         self._settings = settings
-        self._pace = Pace(
-            ttft_seconds=settings.ttft_ms / 1000,
-            tokens_per_second=settings.tokens_per_second,
-            jitter=settings.jitter,
-        )
 
     def reply(self, request: ChatRequest) -> Events:
         """The words or tool calls of each choice, then its finish; never fails."""
         number = number_of(request, self._settings.seed)
         events = self._choices(request, number)
-        return paced(events, self._pace, number) if self._pace else events
+        speed = pace(self._settings, request.model)
+        return paced(events, speed, number) if speed else events
 
     def _choices(self, request: ChatRequest, number: int) -> Events:
         tools = chosen_tools(request)
