@@ -3,20 +3,28 @@
 This module is the composition root, the only one that knows both halves.
 """
 
-import os
+from typing import TYPE_CHECKING
 
-from flask import Flask
+if TYPE_CHECKING:
+    from flask import Flask
 
-from llm_proxy import adapter, edge, logs, mock
-from llm_proxy.settings import Settings, from_env
+    from llm_proxy.settings import Settings
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: "Settings | None" = None) -> "Flask":
     """The WSGI application; without `settings` they are read from the environment.
 
     Raises:
         SettingsError: some settings are wrong.
     """
+    # Imported here, as pytest loads the plugin in this package whether it is used or not.
+    import os
+
+    from flask import Flask
+
+    from llm_proxy import adapter, edge, logs, mock
+    from llm_proxy.settings import from_env
+
     settings = settings or from_env(os.environ)
     logs.configure(settings)
     app = Flask(__name__, static_folder=None)

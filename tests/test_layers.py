@@ -44,10 +44,25 @@ MAY_IMPORT_OURS = {
     "logs": {"exchange", "settings"},
     "mock": {"errors", "reply", "tokenizers", "settings", "openai_api", "mock"},
     "adapter": {"errors", "reply", "settings", "adapter"},
+    "testing": {"testing"},
 }
-"""By room. `edge`, `serving`, the composition root and the two blueprints are the Flask shell."""
+"""By room. `edge`, `serving`, the composition root and the two blueprints are the Flask shell.
 
-SHELL = {"__init__", "__main__", "edge", "serving", "mock/__init__", "adapter/__init__"}
+What tests use stands outside: it starts the whole, and talks to it.
+"""
+
+SHELL = {
+    "__init__",
+    "__main__",
+    "gunicorn_conf",
+    "edge",
+    "serving",
+    "mock/__init__",
+    "adapter/__init__",
+    "testing/control",
+    "testing/plugin",
+    "testing/script",
+}
 
 
 def modules() -> list[str]:
