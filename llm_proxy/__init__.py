@@ -8,6 +8,7 @@ import os
 from flask import Flask
 
 from llm_proxy import adapter, edge, logs, mock
+from llm_proxy.memory_state import MemoryState
 from llm_proxy.settings import Settings, from_env
 
 
@@ -22,7 +23,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     edge.install(app, settings.server)
     halves = {
-        "mock": mock.blueprint(settings.mock, settings.server),
+        "mock": mock.blueprint(settings.mock, settings.server, MemoryState()),
         "adapter": adapter.blueprint(settings.adapter, settings.server),
     }
     for name, half in halves.items():

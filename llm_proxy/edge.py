@@ -59,7 +59,8 @@ def _finish_exchange(response: Response) -> Response:
     response.headers["x-request-id"] = exchange.id
     response.headers["openai-version"] = headers.VERSION
     response.headers["openai-processing-ms"] = str(round(exchange.elapsed_seconds() * 1000))
-    response.headers.update(exchange.headers)
+    for name, value in exchange.headers.items():
+        response.headers.setdefault(name, value)  # an error may know better what is left
     if not isinstance(response.response, AnswerInPieces):
         document = b"" if request.method == "HEAD" else response.get_data()
         exchange.said(exchange.sent(document))

@@ -6,11 +6,18 @@ the middle, clients that leave. Knows no Flask and no JSON; time is a `Clock`.
 
 import logging
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import cached_property
+from typing import NoReturn
 
 from llm_proxy.clock import Clock
-from llm_proxy.errors import ClientGone, FaultNotPossible, InternalError, ProxyError
+from llm_proxy.errors import (
+    ClientGone,
+    ConnectionCut,
+    FaultNotPossible,
+    InternalError,
+    ProxyError,
+)
 from llm_proxy.exchange import Exchange
 from llm_proxy.mishaps import Cut, Wire, document_mishap, mishap
 from llm_proxy.openai_api import sse
@@ -36,7 +43,8 @@ def lived(events: Events, clock: Clock, silence_seconds: float = 0.0) -> Events:
     """Live through the pauses and yield the other events, each when it is due.
 
     Pauses add up from event to event, so that one that ends late does not delay the next.
-    `IDLE` is yielded whenever nothing else has been for `silence_seconds` (0: never).
+    `IDLE` is yielded whenever nothing else has been for `silence_seconds` (0: never), but
+    for the pauses that are silent.
 
     Raises:
         ClientGone: the client left during a pause.
@@ -50,6 +58,10 @@ def lived(events: Events, clock: Clock, silence_seconds: float = 0.0) -> Events:
                     spoke = clock.now()
                 continue
             due = due + event.seconds if event.seconds else clock.now()
+            if event.silent:
+                clock.wait(due - clock.now())
+                spoke = clock.now()
+                continue
             while True:
                 until = min(due, spoke + silence_seconds) if silence_seconds else due
                 clock.wait(until - clock.now())
@@ -66,11 +78,17 @@ def refuse_impossible(fault: WireFault | None, clock: Clock) -> None:
     Raises:
         FaultNotPossible: this server cannot make it.
     """
-    if fault is not None and fault.kind == "reset" and not clock.can_reset:
-        raise FaultNotPossible(
-            "This server cannot reset a connection: the fault 'reset' needs gunicorn. "
-            "The fault 'disconnect' ends the connection, too."
-        )
+    match fault:
+        case WireFault("reset") if not clock.can_reset:
+            raise FaultNotPossible(
+                "This server cannot reset a connection: the fault 'reset' needs gunicorn. "
+                "The fault 'disconnect' ends the connection, too."
+            )
+        case WireFault("stall", seconds=None) if not clock.sees_client:
+            raise FaultNotPossible(
+                "This server cannot see when a client leaves, so the fault 'stall' would never "
+                "end: say for how many seconds."
+            )
 
 
 class AnswerInPieces:
@@ -93,17 +111,28 @@ class AnswerInPieces:
 
     def _played(self, wire: Generator[Wire, None, None]) -> Iterator[bytes]:
         """Let happen what is to happen on the wire."""
-        with closing(wire), suppress(ClientGone):
+        with closing(wire):
             for item in wire:
                 match item:
                     case bytes():
                         yield self._exchange.sent(item)
                     case Pause(seconds):
-                        self._clock.wait(seconds)
-                    case Cut(reset):
+                        try:
+                            self._clock.wait(seconds)
+                        except ClientGone:  # which was kept waiting for too long, as was wished
+                            self._exchange.outcome = "scripted"
+                            return
+                    case Cut("end"):
                         self._exchange.outcome = "scripted"
-                        self._clock.cut(reset=reset)
-            self._exchange.outcome = "scripted"
+                        return
+                    case Cut(how):
+                        self._cut(reset=how == "reset")
+            if self._exchange.outcome == "done":
+                self._exchange.outcome = "scripted"
+
+    def _cut(self, *, reset: bool) -> NoReturn:
+        self._exchange.outcome = "scripted"
+        self._clock.cut(reset=reset)
 
 
 class FaultyDocument(AnswerInPieces):
@@ -111,10 +140,15 @@ class FaultyDocument(AnswerInPieces):
 
     def __init__(self, document: bytes, fault: WireFault, exchange: Exchange, clock: Clock) -> None:
         super().__init__(exchange, clock)
-        self._wire = document_mishap(document, fault)
+        self._document = document
+        self._fault = fault
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._played(self._wire)
+        return self._played(self._wire())
+
+    def _wire(self) -> Generator[Wire, None, None]:
+        yield from document_mishap(self._document, self._fault)
+        self._exchange.outcome = "done"
 
 
 class EventStream(AnswerInPieces):
@@ -188,7 +222,7 @@ class EventStream(AnswerInPieces):
                         self._sign(event)
                         continue
                     case WireFault():
-                        continue
+                        self._cut(reset=False)
                 if chunk := self._encoder.encode(event):
                     yield chunk
                 match event:
@@ -203,6 +237,8 @@ class EventStream(AnswerInPieces):
             return
         except ClientGone:
             return
+        except ConnectionCut:
+            raise
         except ProxyError as error:
             failure = error
         except Exception:

@@ -7,7 +7,7 @@ from typing import NoReturn
 import pytest
 
 from llm_proxy.clock import Clock
-from llm_proxy.errors import ClientGone, ProxyError, UpstreamError
+from llm_proxy.errors import ClientGone, ConnectionCut, ProxyError, UpstreamError
 from llm_proxy.exchange import Exchange
 from llm_proxy.openai_api import sse
 from llm_proxy.reply import IDLE, Event, Finish, Pause, Said, TextDelta, Usage
@@ -22,6 +22,7 @@ class FakeClock:
         self.time = 0.0
         self.leaves_at = leaves_at
         self.can_reset = False
+        self.sees_client = True
 
     def now(self) -> float:
         return self.time
@@ -32,7 +33,7 @@ class FakeClock:
             raise ClientGone
 
     def cut(self, *, reset: bool) -> NoReturn:  # noqa: ARG002
-        raise BrokenPipeError
+        raise ConnectionCut
 
 
 class PlainEncoder:

@@ -4,15 +4,18 @@ from llm_proxy.mock.calls import chosen_tools, tool_calls
 from llm_proxy.mock.canned import canned_reply
 from llm_proxy.mock.chance import number_of
 from llm_proxy.mock.examples import example_text
+from llm_proxy.mock.faults.precedence import Faults
+from llm_proxy.mock.faults.wrapper import troubled
 from llm_proxy.mock.pacing import Pace, paced
 from llm_proxy.reply import ChatRequest, Events, spoken
 from llm_proxy.settings import MockSettings
 
 
 class MockSource:
-    """Answers every request, the same way each time."""
+    """Answers every request, the same way each time, but for the faults that are asked for."""
 
-    def __init__(self, settings: MockSettings) -> None:
+    def __init__(self, settings: MockSettings, faults: Faults) -> None:
+        self._faults = faults
         self._settings = settings
         self._pace = Pace(
             ttft_seconds=settings.ttft_ms / 1000,
@@ -21,10 +24,23 @@ class MockSource:
         )
 
     def reply(self, request: ChatRequest) -> Events:
-        """The words or tool calls of each choice, then its finish; never fails."""
+        """The words or tool calls of each choice, then its finish.
+
+        Of several prompts only the first one is asked what is to go wrong, as it goes wrong
+        with the answer to all of them.
+
+        Raises:
+            ScriptedError: as somebody asked for.
+            InvalidRequest: somebody asked for it in a wrong way.
+        """
         number = number_of(request, self._settings.seed)
         events = self._choices(request, number)
-        return paced(events, self._pace, number) if self._pace else events
+        if self._pace:
+            events = paced(events, self._pace, number)
+        if request.part:
+            return events
+        trouble = self._faults.trouble(request.headers, stream=request.stream)
+        return troubled(events, trouble, [tool.name for tool in request.tools])
 
     def _choices(self, request: ChatRequest, number: int) -> Events:
         tools = chosen_tools(request)
