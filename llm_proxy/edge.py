@@ -18,8 +18,8 @@ from llm_proxy.exchange import Exchange
 from llm_proxy.logs import bodies_wanted, log_exchange
 from llm_proxy.openai_api import errors as error_shape
 from llm_proxy.openai_api import headers
+from llm_proxy.pieces import AnswerInPieces
 from llm_proxy.settings import ServerSettings
-from llm_proxy.streaming import AnswerInPieces
 
 log = logging.getLogger(__name__)
 

@@ -27,11 +27,12 @@ from llm_proxy.openai_api.resource import Call, Resource
 from llm_proxy.openai_api.strict.rules import objections
 from llm_proxy.openai_api.surface import Encoder, Stamp, Surface, signed
 from llm_proxy.openai_api.surfaces import STORED_RESOURCES, SURFACES
+from llm_proxy.pieces import FaultyDocument, refuse_impossible
 from llm_proxy.prompts import replies
 from llm_proxy.reply import ChatRequest, Event, Events, Source, Stamped, WireFault
 from llm_proxy.settings import ServerSettings
 from llm_proxy.store import Store, Stored
-from llm_proxy.streaming import EventStream, FaultyDocument, lived, refuse_impossible
+from llm_proxy.streaming import EventStream, lived
 from llm_proxy.tokenizers import Tokenizer
 from llm_proxy.tokens import count_prompt, metered
 

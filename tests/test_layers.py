@@ -42,7 +42,8 @@ MAY_IMPORT_OURS = {
     },
     "clock": {"errors"},
     "exchange": {"errors", "reply"},
-    "streaming": {"errors", "reply", "openai_api", "clock", "exchange", "mishaps"},
+    "pieces": {"errors", "reply", "clock", "exchange", "mishaps"},
+    "streaming": {"errors", "reply", "openai_api", "clock", "exchange", "mishaps", "pieces"},
     "logs": {"exchange", "settings"},
     "mock": {
         "errors",

@@ -88,8 +88,6 @@ def fault_order(document: Mapping[str, Any]) -> FaultOrder:
 
 def _objections(order: FaultOrder) -> Iterator[tuple[str, str]]:
     """Fields that do not go with the others, and why not."""
-    if order.status is None and order.kind is None and not order.delay_ms:
-        yield "kind", "A fault needs a 'status', a 'kind' or a 'delayMs'."
     if order.status is not None and order.kind not in (None, "error_event"):
         yield "kind", f"Of the kinds only 'error_event' goes with a 'status', not '{order.kind}'."
     for name, value in (("afterChunks", order.after_chunks), ("seconds", order.seconds)):
@@ -106,3 +104,5 @@ def _objections(order: FaultOrder) -> Iterator[tuple[str, str]]:
                 yield name, f"'{name}' needs a 'status' or the kind 'error_event'."
         if order.retry_after is not None:
             yield "retryAfter", "'retryAfter' needs a 'status'."
+        if order.kind is None and not order.delay_ms:
+            yield "kind", "A fault needs a 'status', a 'kind' or a 'delayMs'."
