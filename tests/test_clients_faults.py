@@ -53,7 +53,9 @@ def with_sseclient(server: Server, kind: str) -> str:
             server.url + "/v1/chat/completions", json=document, headers=faulty(kind), stream=True
         ) as response,
     ):
-        payloads = (event.data for event in sseclient.SSEClient(response.iter_content(None)).events())
+        payloads = (
+            event.data for event in sseclient.SSEClient(response.iter_content(None)).events()
+        )
         chunks = (json.loads(payload) for payload in payloads if payload != "[DONE]")
         return "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
 

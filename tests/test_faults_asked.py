@@ -14,8 +14,11 @@ from llm_proxy.mock.faults.orders import fault_order
 from llm_proxy.mock.faults.precedence import Faults
 from llm_proxy.mock.faults.rates import by_chance
 from llm_proxy.mock.faults.scripted import scripted_error
+from llm_proxy.mock.source import MockSource
 from llm_proxy.openai_api.resource import Answer, Call, Resource
-from llm_proxy.reply import WireFault
+from llm_proxy.prompts import replies
+from llm_proxy.reply import ChatRequest, Finish, Message, TextDelta, WireFault
+from llm_proxy.settings import MockSettings
 from llm_proxy.store import Store
 
 ALWAYS = Chaos(drop_rate=1)
@@ -314,6 +317,16 @@ def test_a_run_can_be_repeated_after_a_reset() -> None:
     first = [asking.trouble({}).fails for _ in range(50)]
     state.reset()
     assert [asking.trouble({}).fails for _ in range(50)] == first
+
+
+def test_several_prompts_of_one_request_use_the_queue_up_once() -> None:
+    state = queue({"kind": "reset"}, times=2)
+    source = MockSource(MockSettings(reply="echo"), faults(Chaos(), state))
+    messages = tuple(Message(role="user", text=text) for text in ("a", "b"))
+    request = ChatRequest(endpoint="completions", model="m", messages=messages, n=2)
+    events = [event for event in replies(source, request) if not isinstance(event, Finish)]
+    assert events == [WireFault("reset"), TextDelta("a", 0), TextDelta("b", 1)]
+    assert [one.times for one in state.scripted("fault")] == [1]
 
 
 def answered(headers: dict[str, str], resource: Resource) -> Answer:
