@@ -23,6 +23,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from flask import Flask
 
     from llm_proxy import adapter, edge, logs, mock
+    from llm_proxy.memory_state import MemoryState
     from llm_proxy.settings import from_env
 
     settings = settings or from_env(os.environ)
@@ -30,7 +31,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     app = Flask(__name__, static_folder=None)
     edge.install(app, settings.server)
     halves = {
-        "mock": mock.blueprint(settings.mock, settings.server),
+        "mock": mock.blueprint(settings.mock, settings.server, MemoryState()),
         "adapter": adapter.blueprint(settings.adapter, settings.server),
     }
     for name, half in halves.items():

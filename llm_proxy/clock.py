@@ -10,10 +10,12 @@ import struct
 import time
 from typing import NoReturn, Protocol
 
-from llm_proxy.errors import ClientGone
+from llm_proxy.errors import ClientGone, ConnectionCut
 
 # POLLRDHUP (Linux) also tells of a peer that has closed its side; elsewhere POLLHUP does.
 _CLOSED = getattr(select, "POLLRDHUP", 0) | getattr(select, "POLLHUP", 0)
+
+_TURN_SECONDS = 3600.0  # neither poll nor sleep takes any number, and a wait may have no end
 
 
 class Clock(Protocol):
@@ -22,11 +24,14 @@ class Clock(Protocol):
     can_reset: bool
     """Whether `cut` can reset the connection."""
 
+    sees_client: bool
+    """Whether `wait` notices that the client has left."""
+
     def now(self) -> float:
         """Seconds since some moment, never going backwards."""
 
     def wait(self, seconds: float) -> None:
-        """Let so much time pass, at least none.
+        """Let so much time pass, at least none; an infinite one lasts until the client leaves.
 
         Raises:
             ClientGone: the client has closed its connection, before or meanwhile.
@@ -36,8 +41,7 @@ class Clock(Protocol):
         """End the connection in the middle of an answer.
 
         Raises:
-            BrokenPipeError: what a server takes for a client that has left: it closes the
-                connection without ending the body.
+            ConnectionCut: always; it has to get through to the server.
         """
 
 
@@ -45,8 +49,8 @@ class ClientClock:
     """The system's time, interrupted when the client at `connection` goes away.
 
     Without a connection (a server that does not show it) a client that has gone is only
-    noticed when the next write to it fails. `can_reset` says whether the server lets go of
-    the connection without ending it in order first.
+    noticed when the next write to it fails. `can_reset` says whether the server can live with
+    a connection that was closed under its hands.
     """
 
     def __init__(self, connection: socket.socket | None, *, can_reset: bool = False) -> None:
@@ -56,31 +60,41 @@ class ClientClock:
         if connection is not None and _CLOSED and connection.fileno() >= 0:
             self._poll = select.poll()
             self._poll.register(connection, _CLOSED)
+        self.sees_client = self._poll is not None
 
     def now(self) -> float:
         return time.monotonic()
 
     def wait(self, seconds: float) -> None:
-        if self._poll is None:
-            time.sleep(max(seconds, 0.0))
-        elif self._poll.poll(max(seconds, 0.0) * 1000):
-            raise ClientGone
+        end = self.now() + seconds
+        left = max(seconds, 0.0)
+        while True:
+            turn = min(left, _TURN_SECONDS)
+            if self._poll is None:
+                time.sleep(turn)
+            elif self._poll.poll(turn * 1000):
+                raise ClientGone
+            left = end - self.now()
+            if left <= 0:
+                return
 
     def cut(self, *, reset: bool) -> NoReturn:
-        if reset and self.can_reset:
+        if self.can_reset:
             assert self._connection is not None
-            _reset(self._connection)
-        raise BrokenPipeError
+            _close(self._connection, reset=reset)
+        raise ConnectionCut
 
 
-def _reset(connection: socket.socket) -> None:
-    """Send a reset instead of what is still to be sent.
+def _close(connection: socket.socket, *, reset: bool) -> None:
+    """Close the connection now; `reset` drops what is still to be sent and tells the peer so.
 
-    That happens when the last descriptor of a socket that does not linger is closed
-    (POSIX, `SO_LINGER`). The server has one too, and would shut the connection down in order
-    before it closes it: its descriptor is made to be that of another socket.
+    That is what closing a socket that does not linger does (POSIX, `SO_LINGER`), if nobody
+    has shut it down in order before. The server would, and would then wait a while for the
+    client to close, too; so its descriptor is made to be that of another socket, which ends
+    at once.
     """
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if reset:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        os.dup2(ours.fileno(), connection.fileno())
+        os.dup2(ours.fileno(), connection.fileno(), inheritable=False)

@@ -18,8 +18,8 @@ from llm_proxy.exchange import Exchange
 from llm_proxy.logs import bodies_wanted, log_exchange
 from llm_proxy.openai_api import errors as error_shape
 from llm_proxy.openai_api import headers
+from llm_proxy.pieces import AnswerInPieces
 from llm_proxy.settings import ServerSettings
-from llm_proxy.streaming import AnswerInPieces
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,8 @@ def _finish_exchange(response: Response) -> Response:
     response.headers["x-request-id"] = exchange.id
     response.headers["openai-version"] = headers.VERSION
     response.headers["openai-processing-ms"] = str(round(exchange.elapsed_seconds() * 1000))
-    response.headers.update(exchange.headers)
+    for name, value in exchange.headers.items():
+        response.headers.setdefault(name, value)  # an error may know better what is left
     if not isinstance(response.response, AnswerInPieces):
         document = b"" if request.method == "HEAD" else response.get_data()
         exchange.said(exchange.sent(document))

@@ -5,6 +5,7 @@ know how an error is written down (that is `openai_api.errors`) nor import anyth
 of ours.
 """
 
+import errno
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
@@ -157,3 +158,14 @@ class FaultNotPossible(ProxyError):
 
 class ClientGone(Exception):
     """The client closed its connection: there is nobody left to answer."""
+
+
+class ConnectionCut(BrokenPipeError):
+    """The connection was ended in the middle of an answer, as somebody had asked for.
+
+    To a server it looks as if the client had left: it closes the connection without ending
+    the body, and without a word in its log.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(errno.EPIPE, "the connection was cut, as asked for")

@@ -10,7 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from llm_proxy.errors import ClientGone, ProxyError, ScriptedError, UpstreamError
+from llm_proxy.errors import (
+    ClientGone,
+    FaultNotPossible,
+    ProxyError,
+    ScriptedError,
+    UpstreamError,
+)
 from llm_proxy.reply import Usage
 
 Outcome = Literal["done", "refused", "failed", "upstream failed", "client gone", "scripted"]
@@ -71,6 +77,8 @@ class Exchange:
                 self.outcome = "upstream failed"
             case ScriptedError():
                 self.outcome = "scripted"
+            case FaultNotPossible():
+                self.outcome = "refused"
             case _:
                 self.outcome = "refused" if error.status < 500 else "failed"
 

@@ -35,8 +35,8 @@ def replies(source: Source, request: ChatRequest) -> Events:
 def separated(request: ChatRequest) -> Iterator[ChatRequest]:
     """One request for each prompt, as if nothing else had been asked."""
     n = request.n // len(request.messages)
-    for message in request.messages:
-        yield replace(request, messages=(message,), n=n)
+    for part, message in enumerate(request.messages):
+        yield replace(request, messages=(message,), n=n, part=part)
 
 
 def _moved(event: Event, places: int) -> Event:

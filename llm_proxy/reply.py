@@ -83,9 +83,10 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     any JSON object. `previous` is the id of a stored reply that this request goes on from.
     `max_tokens` bounds each choice. `top_logprobs` is the number of
     alternatives wanted beside the log probability of each token, if that is wanted at all.
-    `document` is the request as sent; `unknown` are its top-level fields that the surface
-    does not know, kept so that they can be reported. `headers` are those of the HTTP request,
-    their names in lower case.
+    `part` counts the prompts of one HTTP request, each of which is asked alone. `document` is
+    the request as sent; `unknown` are its top-level fields that the surface does not know,
+    kept so that they can be reported. `headers` are those of the HTTP request, their names in
+    lower case.
     """
 
     model: str
@@ -104,6 +105,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     seed: int | None = None
     store: bool = False
     previous: str | None = None
+    part: int = 0
     document: Mapping[str, Any] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -130,10 +132,11 @@ class Pause(Struct, frozen=True, gc=False):
     """Time that passes before the next event, in seconds after the event before it was due.
 
     Zero means that the source has nothing yet: whoever waits gets a turn to look after the
-    client, and the schedule starts anew.
+    client, and the schedule starts anew. In a `silent` one not even a comment is sent.
     """
 
     seconds: float
+    silent: bool = False
 
 
 class Stamped(Struct, frozen=True):
@@ -154,7 +157,8 @@ class WireFault(Struct, frozen=True):
     """What is to go wrong with the bytes of a reply; the first event of all, before any pause.
 
     It strikes after so many server-sent events (`after`), and takes so many `seconds` where
-    it takes time; what each kind does is told by `mishaps`.
+    it takes time; what each kind does is told by `mishaps`. One that comes later, which can
+    only be a `disconnect`, strikes there and then.
     """
 
     kind: WireFaultKind

@@ -21,16 +21,18 @@ from llm_proxy.clock import ClientClock
 from llm_proxy.errors import BodyTooLarge, InvalidRequest
 from llm_proxy.exchange import Exchange
 from llm_proxy.folding import collect
+from llm_proxy.mishaps import DOCUMENT_KINDS
 from llm_proxy.openai_api import errors, models, sse
 from llm_proxy.openai_api.resource import Call, Resource
 from llm_proxy.openai_api.strict.rules import objections
 from llm_proxy.openai_api.surface import Encoder, Stamp, Surface, signed
 from llm_proxy.openai_api.surfaces import STORED_RESOURCES, SURFACES
+from llm_proxy.pieces import FaultyDocument, refuse_impossible
 from llm_proxy.prompts import replies
 from llm_proxy.reply import ChatRequest, Event, Events, Source, Stamped, WireFault
 from llm_proxy.settings import ServerSettings
 from llm_proxy.store import Store, Stored
-from llm_proxy.streaming import EventStream, FaultyDocument, lived, refuse_impossible
+from llm_proxy.streaming import EventStream, lived
 from llm_proxy.tokenizers import Tokenizer
 from llm_proxy.tokens import count_prompt, metered
 
@@ -155,6 +157,8 @@ class _Half:
             clock = _clock()
             if answer.delay_seconds:
                 clock.wait(answer.delay_seconds)
+            if answer.error is not None:
+                raise answer.error
             return _document(answer.body, answer.fault, exchange, clock)
 
         return view
@@ -247,11 +251,11 @@ def _document(
     document: bytes, fault: WireFault | None, exchange: Exchange, clock: ClientClock
 ) -> Response:
     """The response that is one JSON document, with what is to go wrong with it."""
-    if fault is None:
+    if fault is None or fault.kind not in DOCUMENT_KINDS or request.method == "HEAD":
         return Response(document, mimetype=errors.MEDIA_TYPE)
     refuse_impossible(fault, clock)
     faulty = FaultyDocument(document, fault, exchange, clock)
     response = Response(cast(Any, faulty), mimetype=errors.MEDIA_TYPE, direct_passthrough=True)
-    if fault.kind in ("disconnect", "reset"):  # else the end of what is sent is its end
+    if fault.kind not in ("truncate", "malformed"):  # their documents have another length
         response.content_length = len(document)
     return response

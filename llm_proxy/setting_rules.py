@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 N = TypeVar("N", int, float)
+S = TypeVar("S", bound=msgspec.Struct)
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: token
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, 5.5: field-value
@@ -138,6 +139,20 @@ def headers(raw: str) -> tuple[tuple[str, str], ...]:
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"the header {name!r} cannot be sent over HTTP")
     return tuple(parsed.items())
+
+
+def json_object(shape: type[S], example: str) -> Callable[[str], S]:
+    """A JSON object of this shape, such as `example`."""
+
+    def rule(raw: str) -> S:
+        try:
+            return msgspec.json.decode(raw, type=shape)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"{raw!r} does not fit: {error}") from None
+        except (msgspec.DecodeError, UnicodeError):
+            raise ValueError(f"{raw!r} is not a JSON object like {example}") from None
+
+    return rule
 
 
 def _shown(raw: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
 from llm_proxy import setting_rules as rules
+from llm_proxy.chaos import Chaos
 
 Group = TypeVar("Group")
 
@@ -79,6 +80,7 @@ class MockSettings:
     seed: int = setting("MOCK_SEED", 0, rules.integer())
     tokenizer: TokenizerName = setting("MOCK_TOKENIZER", "chars", rules.tokenizer)
     strict: bool = setting("MOCK_STRICT", False, rules.boolean)
+    chaos: Chaos = setting("MOCK_CHAOS", Chaos(), rules.json_object(Chaos, '{"dropRate": 0.1}'))
 
 
 @dataclass(frozen=True, kw_only=True)

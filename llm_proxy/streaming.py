@@ -6,15 +6,16 @@ the middle, clients that leave. Knows no Flask and no JSON; time is a `Clock`.
 
 import logging
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import cached_property
 
 from llm_proxy.clock import Clock
-from llm_proxy.errors import ClientGone, FaultNotPossible, InternalError, ProxyError
+from llm_proxy.errors import ClientGone, ConnectionCut, InternalError, ProxyError
 from llm_proxy.exchange import Exchange
-from llm_proxy.mishaps import Cut, Wire, document_mishap, mishap
+from llm_proxy.mishaps import mishap
 from llm_proxy.openai_api import sse
 from llm_proxy.openai_api.surface import Encoder
+from llm_proxy.pieces import AnswerInPieces, refuse_impossible
 from llm_proxy.reply import (
     IDLE,
     Event,
@@ -36,7 +37,8 @@ def lived(events: Events, clock: Clock, silence_seconds: float = 0.0) -> Events:
     """Live through the pauses and yield the other events, each when it is due.
 
     Pauses add up from event to event, so that one that ends late does not delay the next.
-    `IDLE` is yielded whenever nothing else has been for `silence_seconds` (0: never).
+    `IDLE` is yielded whenever nothing else has been for `silence_seconds` (0: never), but
+    for the pauses that are silent.
 
     Raises:
         ClientGone: the client left during a pause.
@@ -50,6 +52,10 @@ def lived(events: Events, clock: Clock, silence_seconds: float = 0.0) -> Events:
                     spoke = clock.now()
                 continue
             due = due + event.seconds if event.seconds else clock.now()
+            if event.silent:
+                clock.wait(due - clock.now())
+                spoke = clock.now()
+                continue
             while True:
                 until = min(due, spoke + silence_seconds) if silence_seconds else due
                 clock.wait(until - clock.now())
@@ -58,63 +64,6 @@ def lived(events: Events, clock: Clock, silence_seconds: float = 0.0) -> Events:
                     spoke = clock.now()
                 if clock.now() >= due:
                     break
-
-
-def refuse_impossible(fault: WireFault | None, clock: Clock) -> None:
-    """See to it that a fault can be made.
-
-    Raises:
-        FaultNotPossible: this server cannot make it.
-    """
-    if fault is not None and fault.kind == "reset" and not clock.can_reset:
-        raise FaultNotPossible(
-            "This server cannot reset a connection: the fault 'reset' needs gunicorn. "
-            "The fault 'disconnect' ends the connection, too."
-        )
-
-
-class AnswerInPieces:
-    """The body of an answer that is not sent at once, as WSGI iterates it.
-
-    A class, because a generator that was never started never runs its `finally`: the server
-    calls `close` in any case, which ends the exchange.
-    """
-
-    def __init__(self, exchange: Exchange, clock: Clock) -> None:
-        self._exchange = exchange
-        self._clock = clock
-        exchange.outcome = "client gone"  # until the server has taken the last byte
-
-    def __iter__(self) -> Iterator[bytes]:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        self._exchange.end()
-
-    def _played(self, wire: Generator[Wire, None, None]) -> Iterator[bytes]:
-        """Let happen what is to happen on the wire."""
-        with closing(wire), suppress(ClientGone):
-            for item in wire:
-                match item:
-                    case bytes():
-                        yield self._exchange.sent(item)
-                    case Pause(seconds):
-                        self._clock.wait(seconds)
-                    case Cut(reset):
-                        self._exchange.outcome = "scripted"
-                        self._clock.cut(reset=reset)
-            self._exchange.outcome = "scripted"
-
-
-class FaultyDocument(AnswerInPieces):
-    """A JSON answer that something happens to on its way."""
-
-    def __init__(self, document: bytes, fault: WireFault, exchange: Exchange, clock: Clock) -> None:
-        super().__init__(exchange, clock)
-        self._wire = document_mishap(document, fault)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._played(self._wire)
 
 
 class EventStream(AnswerInPieces):
@@ -188,7 +137,7 @@ class EventStream(AnswerInPieces):
                         self._sign(event)
                         continue
                     case WireFault():
-                        continue
+                        self._end_connection(reset=False)
                 if chunk := self._encoder.encode(event):
                     yield chunk
                 match event:
@@ -203,6 +152,8 @@ class EventStream(AnswerInPieces):
             return
         except ClientGone:
             return
+        except ConnectionCut:
+            raise
         except ProxyError as error:
             failure = error
         except Exception:

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from llm_proxy.adapter.source import LegacySource
 from llm_proxy.bounds import bounded
+from llm_proxy.chaos import Chaos
 from llm_proxy.folding import collect
+from llm_proxy.memory_state import MemoryState
+from llm_proxy.mock.faults.precedence import Faults
 from llm_proxy.mock.source import MockSource
 from llm_proxy.openai_api.surface import Surface
 from llm_proxy.openai_api.surfaces import SURFACES
@@ -30,10 +33,11 @@ class Echoing:
         yield from (json.dumps({"type": "citation", "data": number}) for number in ("1", "22"))
 
 
+FAULTS = Faults(MemoryState(), Chaos(), seed=0)
 SOURCES: Mapping[str, Source] = {
-    "canned": MockSource(MockSettings()),
-    "echo": MockSource(MockSettings(reply="echo")),
-    "paced": MockSource(MockSettings(ttft_ms=1, tokens_per_second=9)),
+    "canned": MockSource(MockSettings(), FAULTS),
+    "echo": MockSource(MockSettings(reply="echo"), FAULTS),
+    "paced": MockSource(MockSettings(ttft_ms=1, tokens_per_second=9), FAULTS),
     "legacy": LegacySource(AdapterSettings(), Echoing()),  # type: ignore[arg-type]
 }
 TOKENIZERS: Mapping[str, Tokenizer] = {"chars": Characters(), "o200k": Exact("o200k_base")}

@@ -60,6 +60,10 @@ WRONG = {
         "x.db",
         "this version does not act on it yet; remove it or set it to off",
     ),
+    "MOCK_CHAOS": (
+        '{"dropRate": 2}',
+        """'{"dropRate": 2}' does not fit: Expected `float` <= 1.0 - at `$.dropRate`""",
+    ),
     "MOCK_TOKENIZER": ("gpt2", "'gpt2' is not one of chars, o200k, cl100k"),
     "MOCK_STRICT": ("maybe", "'maybe' is not one of 1, true, yes, 0, false, no"),
     "STREAM_URL": (

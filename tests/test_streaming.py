@@ -1,5 +1,6 @@
 """From events to the wire: pauses, silence, failures and clients that leave."""
 
+import errno
 import logging
 from collections.abc import Iterable
 from typing import NoReturn
@@ -7,10 +8,16 @@ from typing import NoReturn
 import pytest
 
 from llm_proxy.clock import Clock
-from llm_proxy.errors import ClientGone, ProxyError, UpstreamError
+from llm_proxy.errors import (
+    ClientGone,
+    ConnectionCut,
+    FaultNotPossible,
+    ProxyError,
+    UpstreamError,
+)
 from llm_proxy.exchange import Exchange
 from llm_proxy.openai_api import sse
-from llm_proxy.reply import IDLE, Event, Finish, Pause, Said, TextDelta, Usage
+from llm_proxy.reply import IDLE, Event, Finish, Pause, Said, TextDelta, Usage, WireFault
 from llm_proxy.streaming import EventStream, lived
 from tests.builders import stream_of
 
@@ -22,6 +29,7 @@ class FakeClock:
         self.time = 0.0
         self.leaves_at = leaves_at
         self.can_reset = False
+        self.sees_client = True
 
     def now(self) -> float:
         return self.time
@@ -32,7 +40,7 @@ class FakeClock:
             raise ClientGone
 
     def cut(self, *, reset: bool) -> NoReturn:  # noqa: ARG002
-        raise BrokenPipeError
+        raise ConnectionCut
 
 
 class PlainEncoder:
@@ -133,6 +141,19 @@ def test_a_source_that_blocks_gets_keep_alive_comments_between_its_turns() -> No
     ]
 
 
+def test_not_even_a_comment_is_sent_in_a_pause_that_is_silent() -> None:
+    events: list[Event | Exception] = [Pause(25, silent=True), TextDelta("a"), Pause(9), FINISH]
+    assert drained(stream(events, Told(), FakeClock(), silence_seconds=10)) == [b"a", b"end"]
+
+
+def test_an_error_behind_a_pause_that_is_silent_is_still_raised() -> None:
+    clock = FakeClock()
+    reply = stream([Pause(25, silent=True), UpstreamError("down")], Told(), clock, 10)
+    with pytest.raises(UpstreamError):
+        reply.look_ahead()
+    assert clock.now() == 25
+
+
 def test_zero_seconds_mean_no_keep_alive_comments() -> None:
     events: list[Event | Exception] = [Pause(1000), TextDelta("a"), FINISH]
     assert drained(stream(events, Told(), FakeClock())) == [b"a", b"end"]
@@ -206,3 +227,76 @@ def test_closing_a_stream_early_closes_its_source_and_tells_once(taken: int) -> 
     reply.close()
     assert closed == [True]
     assert [exchange.outcome for exchange in told] == ["client gone"]
+
+
+EVENT = "data: {}\n\n"
+FAULTY: list[tuple[list[Event | Exception], list[bytes], str]] = [
+    ([WireFault("truncate", 1), TextDelta(EVENT * 2), FINISH], [EVENT.encode()], "scripted"),
+    (
+        [WireFault("no_space"), TextDelta(EVENT), FINISH],
+        [b"data:{}\n\n"],
+        "scripted",
+    ),
+    (
+        [WireFault("stall"), TextDelta(EVENT), FINISH],
+        [],
+        "scripted",
+    ),
+    (
+        [WireFault("no_space"), TextDelta(EVENT), Pause(1000), FINISH],
+        [b"data:{}\n\n"],
+        "client gone",
+    ),
+    (
+        [WireFault("no_space"), TextDelta(EVENT), UpstreamError("down")],
+        [b"data:{}\n\n"],
+        "upstream failed",
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "chunks", "outcome"), FAULTY)
+def test_a_fault_is_told_of_unless_something_else_went_wrong(
+    events: list[Event | Exception], chunks: list[bytes], outcome: str
+) -> None:
+    told = Told()
+    assert drained(stream(events, told, FakeClock(leaves_at=100))) == chunks
+    assert [exchange.outcome for exchange in told] == [outcome]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [WireFault("disconnect", 1), TextDelta(EVENT), TextDelta(EVENT), FINISH],
+        [TextDelta(EVENT), Pause(1), WireFault("disconnect"), FINISH],
+    ],
+)
+def test_a_cut_gets_through_to_the_server_and_is_told_of(
+    events: list[Event | Exception],
+) -> None:
+    told = Told()
+    reply = stream(events, told, FakeClock())
+    reply.look_ahead()
+    with pytest.raises(ConnectionCut) as cut:
+        list(reply)
+    reply.close()
+    assert cut.value.errno == errno.EPIPE  # by which gunicorn knows it from an error of ours
+    assert [(exchange.outcome, exchange.size) for exchange in told] == [("scripted", len(EVENT))]
+
+
+@pytest.mark.parametrize(
+    "fault", [WireFault("reset"), WireFault("stall")], ids=lambda fault: fault.kind
+)
+def test_a_fault_that_the_server_cannot_make_is_refused(fault: WireFault) -> None:
+    clock = FakeClock()
+    clock.sees_client = False
+    with pytest.raises(FaultNotPossible):
+        stream([fault, TextDelta("a"), FINISH], Told(), clock).look_ahead()
+
+
+def test_a_stall_that_ends_by_itself_is_possible_everywhere() -> None:
+    clock = FakeClock()
+    clock.sees_client = False
+    events: list[Event | Exception] = [WireFault("stall", 0, 5), TextDelta(EVENT), FINISH]
+    assert drained(stream(events, Told(), clock)) == [EVENT.encode()]
+    assert clock.now() == 5

@@ -4,21 +4,25 @@ from flask import Blueprint
 
 from llm_proxy import serving
 from llm_proxy.limits import Unlimited
+from llm_proxy.mock.faults.precedence import Faults
 from llm_proxy.mock.resources import RESOURCES
 from llm_proxy.mock.source import MockSource
 from llm_proxy.settings import MockSettings, ServerSettings
+from llm_proxy.state import State
 from llm_proxy.tokenizers import tokenizer
 
 
-def blueprint(settings: MockSettings, server: ServerSettings) -> Blueprint:
+def blueprint(settings: MockSettings, server: ServerSettings, state: State) -> Blueprint:
     """The routes of the mock, to be mounted below any base."""
+    faults = Faults(state, settings.chaos, settings.seed)
     return serving.half(
         "mock",
-        MockSource(settings),
+        MockSource(settings, faults),
         server,
         RESOURCES,
         model_ids=settings.models,
         tokenizer=tokenizer(settings.tokenizer),
         limits=Unlimited(),
+        dressed=faults.dressed,
         strict=settings.strict,
     )

@@ -4,6 +4,8 @@ from llm_proxy.mock.calls import chosen_tools, tool_calls
 from llm_proxy.mock.canned import canned_reply
 from llm_proxy.mock.chance import number_of
 from llm_proxy.mock.examples import example_text
+from llm_proxy.mock.faults.precedence import Faults
+from llm_proxy.mock.faults.wrapper import troubled
 from llm_proxy.mock.pacing import paced
 from llm_proxy.mock.profiles import pace
 from llm_proxy.reply import ChatRequest, Events, spoken
@@ -11,17 +13,31 @@ from llm_proxy.settings import MockSettings
 
 
 class MockSource:
-    """Answers every request, the same way each time."""
+    """Answers every request, the same way each time, but for the faults that are asked for."""
 
-    def __init__(self, settings: MockSettings) -> None:
+    def __init__(self, settings: MockSettings, faults: Faults) -> None:
+        self._faults = faults
         self._settings = settings
 
     def reply(self, request: ChatRequest) -> Events:
-        """The words or tool calls of each choice, then its finish; never fails."""
+        """The words or tool calls of each choice, then its finish.
+
+        Of several prompts only the first one is asked what is to go wrong, as it goes wrong
+        with the answer to all of them.
+
+        Raises:
+            ScriptedError: as somebody asked for.
+            InvalidRequest: somebody asked for it in a wrong way.
+        """
         number = number_of(request, self._settings.seed)
         events = self._choices(request, number)
         speed = pace(self._settings, request.model)
-        return paced(events, speed, number) if speed else events
+        if speed:
+            events = paced(events, speed, number)
+        if request.part:
+            return events
+        trouble = self._faults.trouble(request.headers, stream=request.stream)
+        return troubled(events, trouble, [tool.name for tool in request.tools])
 
     def _choices(self, request: ChatRequest, number: int) -> Events:
         tools = chosen_tools(request)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from llm_proxy.errors import NotStored
+from llm_proxy.errors import NotStored, ProxyError
 from llm_proxy.reply import Endpoint, Usage, WireFault
 from llm_proxy.store import Store, Stored
 from llm_proxy.tokenizers import Characters, Tokenizer
@@ -42,9 +42,13 @@ class Call(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """One JSON document, what the log tells of it, and what is to happen to it on its way."""
+    """One JSON document, what the log tells of it, and what is to happen to it on its way.
 
-    body: bytes
+    After the delay it may turn out to be an `error` instead.
+    """
+
+    body: bytes = b""
+    error: ProxyError | None = None
     model: str | None = None
     usage: Usage | None = None
     origin: str = ""

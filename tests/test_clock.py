@@ -1,0 +1,82 @@
+"""The client's connection under a wait, and how it is cut while the server still holds it."""
+
+import errno
+import math
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from llm_proxy import clock as clock_module
+from llm_proxy.clock import ClientClock
+from llm_proxy.errors import ClientGone, ConnectionCut
+from tests.servers import PATIENCE_SECONDS
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """The server's end of a TCP connection, and the client's."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname(), timeout=PATIENCE_SECONDS)
+        server, _ = listening.accept()
+    with client, server:
+        yield server, client
+
+
+def test_a_wait_ends_when_the_client_leaves(pair: Pair) -> None:
+    server, client = pair
+    clock = ClientClock(server)
+    assert clock.sees_client
+    client.close()
+    with pytest.raises(ClientGone):
+        clock.wait(math.inf)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_long_wait_is_lived_through_in_turns(
+    pair: Pair, watched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock_module, "_TURN_SECONDS", 0.001)
+    clock = ClientClock(pair[0] if watched else None)
+    began = clock.now()
+    clock.wait(0.02)
+    assert clock.now() - began >= 0.02
+
+
+def test_a_wait_for_the_past_is_none(pair: Pair) -> None:
+    ClientClock(pair[0]).wait(-math.inf)
+
+
+def test_the_client_is_told_of_a_reset_while_the_server_still_holds_the_connection(
+    pair: Pair,
+) -> None:
+    server, client = pair
+    server.sendall(b"half")
+    with pytest.raises(ConnectionCut) as cut:
+        ClientClock(server, can_reset=True).cut(reset=True)
+    assert cut.value.errno == errno.EPIPE
+    assert client.recv(65536) == b"half"
+    with pytest.raises(ConnectionResetError):
+        client.recv(65536)
+    server.shutdown(socket.SHUT_WR)  # as gunicorn does, without harm
+    assert server.recv(65536) == b""
+
+
+def test_the_client_is_told_of_an_end_while_the_server_still_holds_the_connection(
+    pair: Pair,
+) -> None:
+    server, client = pair
+    server.sendall(b"half")
+    with pytest.raises(ConnectionCut):
+        ClientClock(server, can_reset=True).cut(reset=False)
+    assert (client.recv(65536), client.recv(65536)) == (b"half", b"")
+
+
+def test_a_server_that_cannot_reset_closes_the_connection_itself(pair: Pair) -> None:
+    server, client = pair
+    with pytest.raises(ConnectionCut):
+        ClientClock(server).cut(reset=False)
+    server.sendall(b"still there")
+    assert client.recv(65536) == b"still there"
