@@ -1,7 +1,7 @@
 """Replies read back: what an encoder wrote, its decoder tells as it was said."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -36,7 +36,7 @@ from tests.builders import STAMP, chat_request
 USAGE = Usage(7, 11, 5, 3)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
-reasons = st.sampled_from(["stop", "length", "content_filter"])
+reasons: st.SearchStrategy[FinishReason] = st.sampled_from(["stop", "length", "content_filter"])
 
 
 def calls(choice: int) -> st.SearchStrategy[list[Said]]:
@@ -79,7 +79,9 @@ FIM = (fim.SURFACE, ChatDecoder, stamped("cmpl-aaaaaaaaaaaa", None))
 RESPONSES = (responses.SURFACE, ResponsesDecoder, stamped("resp_aaaaaaaaaaaa", None))
 
 ALL_SPOKEN = (TextDelta, ReasoningDelta, RefusalDelta)
-EVENTS = {
+EVENTS: Mapping[
+    str, tuple[Surface, Callable[[], Decoder], Stamped, st.SearchStrategy[list[Said]]]
+] = {
     "chat": (*CHAT, choices(ALL_SPOKEN, tools=True, most=3)),
     "completions": (*COMPLETIONS, choices((TextDelta,), tools=False, most=3)),
     "fim": (*FIM, choices((TextDelta,), tools=False, most=1)),
@@ -226,7 +228,7 @@ def test_a_response_that_comes_at_once_is_read_from_its_last_event() -> None:
     ]
 
 
-BROKEN = {
+BROKEN: Mapping[str, tuple[Callable[[], Decoder], bytes]] = {
     "no JSON": (ChatDecoder, b"data: {\n\n"),
     "no object": (ChatDecoder, b"data: 5\n\n"),
     "another type": (ChatDecoder, b'data: {"choices": 5}\n\n'),
@@ -250,7 +252,7 @@ def test_a_reply_that_broke_off_is_none(decoder: Callable[[], Decoder], stream: 
 
 
 TOLD = {"message": "m", "type": "t", "code": "c", "param": "p"}
-ERRORS = {
+ERRORS: Mapping[str, tuple[Callable[[], Decoder], bytes]] = {
     "chat": (ChatDecoder, sse.data(json.dumps({"error": TOLD}).encode())),
     "responses": (ResponsesDecoder, response_event("error", error=TOLD)),
 }
@@ -293,7 +295,7 @@ def test_a_stream_may_be_written_in_any_way_that_the_standard_allows() -> None:
     stream = b"\xef\xbb\xbf: hi\r\nid: 1\rdata: a\r\ndata:b\r\n\r\nevent: x\n\ndata\n\ndata: c"
     for size in (1, 2, 3, len(stream)):
         payloads = sse.Payloads(100)
-        told = []
+        told: list[bytes] = []
         for start in range(0, len(stream), size):
             told += payloads.feed(stream[start : start + size])
         assert [*told, *payloads.end()] == [b"a\nb", b"", b"c"]
