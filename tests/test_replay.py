@@ -1,5 +1,7 @@
 """Replay: a reply in the pieces and with the timing with which it was recorded."""
 
+from itertools import islice
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -115,10 +117,12 @@ def test_what_is_replayed_is_closed_with_its_wrapper() -> None:
 
 
 def test_timings_are_read_as_ours_and_as_those_of_aimock() -> None:
+    """Chunks beyond the intervals, as aimock cuts them, take their mean."""
     theirs = {"ttftMs": 5, "interChunkDelaysMs": [1, 2], "totalDurationMs": 8}
-    assert list(msgspec.convert(theirs, RecordedTimings).waits_ms()) == [5, 1, 2]
     ours = {"ttftMs": 5, "intervalsMs": [1, 2], "chunkLengths": [1, 0, 3]}
-    assert list(msgspec.convert(ours, RecordedTimings).waits_ms()) == [5, 1, 2]
+    for written in (theirs, ours):
+        waits = msgspec.convert(written, RecordedTimings).waits_ms()
+        assert list(islice(waits, 5)) == [5, 1, 2, 1.5, 1.5]
 
 
 @pytest.mark.parametrize(

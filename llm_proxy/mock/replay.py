@@ -5,6 +5,7 @@ Time is data here, as in `pacing`. Knows nothing of where a recording comes from
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import repeat
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -33,7 +34,8 @@ class RecordedTimings(
 ):
     """The `recordedTimings` of a fixture.
 
-    `ttftMs` passes before the first chunk, and one of `intervalsMs` before each later one.
+    `ttftMs` passes before the first chunk, and one of `intervalsMs` before each later one;
+    before chunks beyond them, their mean.
     `chunkLengths` are the characters of each chunk: of what the model thought, of its text,
     its refusal and the arguments of its calls, in the order in which the reply is played; a
     chunk that begins a call may have none. A chunk does not reach beyond the text that it
@@ -51,9 +53,11 @@ class RecordedTimings(
     total_duration_ms: Milliseconds | None = None
 
     def waits_ms(self) -> Iterator[float]:
-        """What passes before each chunk."""
+        """What passes before each chunk; without end."""
+        later = self.intervals_ms or self.inter_chunk_delays_ms
         yield self.ttft_ms
-        yield from self.intervals_ms or self.inter_chunk_delays_ms
+        yield from later
+        yield from repeat(sum(later) / len(later) if later else 0.0)
 
 
 def timed(events: Events, timings: RecordedTimings, speed: float) -> Events:
@@ -73,7 +77,7 @@ def timed(events: Events, timings: RecordedTimings, speed: float) -> Events:
                 yield Stamped(verbatim=True)
             if isinstance(event, Piece) or (isinstance(event, Finish) and not begun):
                 begun = True
-                wait_ms = next(waits, 0.0)
+                wait_ms = next(waits)
                 if wait_ms and speed:
                     yield Pause(wait_ms / 1000 / speed)
             yield event
