@@ -15,6 +15,7 @@ from llm_proxy.reply import (
     ReasoningDelta,
     RefusalDelta,
     Said,
+    Stamped,
     TextDelta,
     ToolCallDelta,
 )
@@ -26,6 +27,7 @@ def bounded(events: Events, request: ChatRequest, tokenizer: Tokenizer) -> Event
 
     The stop sequence itself is not part of the answer (API reference, `stop`). When all
     choices have been cut the source is closed: nobody waits for what it would still say.
+    A reply that is signed as verbatim is left as it is.
     """
     if not request.stop and request.max_tokens is None:
         yield from events
@@ -35,6 +37,9 @@ def bounded(events: Events, request: ChatRequest, tokenizer: Tokenizer) -> Event
         for event in events:
             if isinstance(event, ASIDES):
                 yield event
+                if isinstance(event, Stamped) and event.verbatim:
+                    yield from events
+                    return
                 continue
             choice = choices.setdefault(event.choice, _Bounded(request, tokenizer))
             yield from choice.cut(event)

@@ -107,7 +107,8 @@ def _render(error: ProxyError) -> Response:
     response = Response(
         error_shape.error_body(error), error.status, mimetype=error_shape.MEDIA_TYPE
     )
-    response.headers.update(error.headers)
+    # Over those of the limits: an error that is passed on tells of the limits it met.
+    g.exchange.headers |= {name.lower(): value for name, value in error.headers.items()}
     return response
 
 

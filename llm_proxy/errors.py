@@ -107,7 +107,7 @@ class InternalError(ProxyError):
 
 
 class UpstreamError(ProxyError):
-    """The server behind the adapter failed, or answered something that is no answer."""
+    """The server behind us failed, or answered something that is no answer."""
 
     status = 502
     type = "upstream_error"
@@ -116,10 +116,30 @@ class UpstreamError(ProxyError):
 
 
 class UpstreamTimeout(UpstreamError):
-    """The server behind the adapter took longer than it may."""
+    """The server behind us took longer than it may."""
 
     status = 504
     default_code = "upstream_timeout"
+
+
+class PassedOn(UpstreamError):
+    """What another OpenAI-compatible API said of the request, as it said it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        type: str,  # noqa: A002
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(message, param=param)
+        self.code = code  # None, where the other API has none
+        self.status = status
+        self.type = type
+        self.headers = headers
 
 
 class ScriptedError(ProxyError):

@@ -143,7 +143,9 @@ class Stamped(Struct, frozen=True):
     """How a reply is signed where its source has a say in it; before anything that is said.
 
     `origin` tells people which source it was, and which part of it. `id` is a whole one, with
-    its prefix; `created` is in Unix seconds. What is not set is made up by the shell.
+    its prefix; `created` is in Unix seconds. What is not set is made up by the shell. A
+    `verbatim` reply is passed on as it came: whoever wrote it kept the limits of the request
+    by counting in its own way, so nobody is to cut it again.
     """
 
     origin: str = ""
@@ -151,6 +153,7 @@ class Stamped(Struct, frozen=True):
     created: int | None = None
     model: str | None = None
     fingerprint: str | None = None
+    verbatim: bool = False
 
 
 class WireFault(Struct, frozen=True):

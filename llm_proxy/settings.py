@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from llm_proxy import setting_rules as rules
@@ -81,6 +82,11 @@ class MockSettings:
     tokenizer: TokenizerName = setting("MOCK_TOKENIZER", "chars", rules.tokenizer)
     strict: bool = setting("MOCK_STRICT", False, rules.boolean)
     chaos: Chaos = setting("MOCK_CHAOS", Chaos(), rules.json_object(Chaos, '{"dropRate": 0.1}'))
+    fixtures: str = setting("MOCK_FIXTURES", "", rules.text)
+    record_url: str = setting("MOCK_RECORD", "", rules.http_url)
+    record_key: str = setting("MOCK_RECORD_KEY", "", rules.header_value)
+    record_timeout_seconds: float = setting("MOCK_RECORD_TIMEOUT", 600.0, rules.number(0.001))
+    replay_speed: float = setting("MOCK_REPLAY_SPEED", 1.0, rules.number(0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +116,6 @@ NOT_BUILT_YET: Mapping[str, str] = {
     "LLM_PROXY_CORS_ORIGINS": "",
     "LLM_PROXY_JOURNAL": "off",
     "LLM_PROXY_JOURNAL_MAX": "",
-    "MOCK_FIXTURES": "",
-    "MOCK_RECORD": "",
     "STREAM_SESSION_PARAM": "sessionID",
     "STREAM_LOCAL_TASKS": "0",
 }
@@ -140,6 +144,7 @@ class Settings:
         adapter = self.adapter
         known = (
             *self.server.api_keys,
+            self.mock.record_key,
             adapter.bearer_token,
             adapter.cookie,
             *(value for _, value in adapter.headers),
@@ -165,9 +170,21 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         mock=_read(MockSettings, environ, problems),
         adapter=_read(AdapterSettings, environ, problems),
     )
+    problems += _contradictions(settings)
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """Problems with settings that are right by themselves, but not together."""
+    mock = settings.mock
+    if mock.record_url and (not mock.fixtures or Path(mock.fixtures).is_file()):
+        seen = f"{mock.fixtures!r} is a file" if mock.fixtures else "it is not set"
+        return [
+            f"MOCK_FIXTURES: MOCK_RECORD writes fixtures into the folder that it names, but {seen}"
+        ]
+    return []
 
 
 def _misspelt(environ: Mapping[str, str], known: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ It owns the listening socket and one thread for each connection. It knows HTTP o
 to tell where the head of a request ends; the answers, their framing and faults are scripts.
 """
 
+import re
 import socket
 import ssl
 import struct
@@ -82,6 +83,7 @@ class RawUpstream:
         self.origin = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         self.url = f"{self.origin}/stream?topNDocuments=3&sessionID=12345"
         self.heads: list[str] = []
+        self.bodies: list[bytes] = []
         self.left = threading.Event()
         self.ended = threading.Semaphore(0)
         self.problems: list[str] = []
@@ -138,14 +140,19 @@ class RawUpstream:
         self.ended.release()
 
     def _requested(self, connection: socket.socket) -> bool:
-        """Whether a whole request head came; it is read to its end and kept."""
+        """Whether a whole request came; its head and body are kept."""
         received = b""
         while b"\r\n\r\n" not in received:
             more = connection.recv(65536)
             if not more:
                 return False
             received += more
-        self.heads.append(received.decode())
+        request_head, _, body = received.partition(b"\r\n\r\n")
+        self.heads.append(f"{request_head.decode()}\r\n\r\n")
+        declared = re.search(rb"(?i)\r\ncontent-length: *(\d+)", request_head)
+        while len(body) < int(declared[1] if declared else 0):
+            body += connection.recv(65536)
+        self.bodies.append(body)
         return True
 
     def _play(self, connection: socket.socket) -> None:

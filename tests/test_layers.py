@@ -15,6 +15,7 @@ CLOCK = {"time", "datetime"}
 
 MAY_IMPORT_OURS = {
     "errors": set(),
+    "files": set(),
     "reply": {"errors"},
     "tokenizers": set(),
     "tokens": {"errors", "reply", "tokenizers"},
@@ -47,6 +48,7 @@ MAY_IMPORT_OURS = {
     "logs": {"exchange", "settings"},
     "mock": {
         "errors",
+        "files",
         "reply",
         "tokenizers",
         "settings",
@@ -117,6 +119,13 @@ def test_flask_is_known_to_the_shell_only(module: str) -> None:
 @pytest.mark.parametrize("module", [m for m in modules() if m.startswith("openai_api/")])
 def test_the_api_layer_is_pure(module: str) -> None:
     assert not packages_imported(module) & (FLASK | NETWORK | CLOCK)
+
+
+def test_of_the_mock_only_the_recorder_asks_anybody_else() -> None:
+    mock = [module for module in modules() if module.startswith("mock/")]
+    assert [module for module in mock if packages_imported(module) & NETWORK] == [
+        "mock/recording/upstream"
+    ]
 
 
 @pytest.mark.parametrize("half", ["mock", "adapter"])

@@ -1,5 +1,7 @@
 """Settings from the environment."""
 
+from pathlib import Path
+
 import pytest
 
 from llm_proxy.settings import (
@@ -55,7 +57,9 @@ WRONG = {
     "LLM_PROXY_LOG_LEVEL": ("INFO", "'INFO' is not one of debug, info, warning, error"),
     "MOCK_TOKENS_PER_SECOND": ("nan", "'nan' is not a number"),
     "MOCK_JITTER": ("1.5", "1.5 is more than 1"),
-    "MOCK_RECORD": ("http://x/v1", "this version does not act on it yet; remove it"),
+    "MOCK_RECORD": ("api.openai.com", "'api.openai.com' is not a URL like http://host:8000/path"),
+    "MOCK_RECORD_KEY": ("a\nb", "the value holds characters that an HTTP header cannot carry"),
+    "MOCK_REPLAY_SPEED": ("-2", "-2 is less than 0"),
     "LLM_PROXY_JOURNAL": (
         "x.db",
         "this version does not act on it yet; remove it or set it to off",
@@ -133,9 +137,26 @@ def test_secrets_are_known_by_value() -> None:
     settings = from_env(
         {
             "LLM_PROXY_API_KEYS": "k1,k2",
+            "MOCK_RECORD_KEY": "r",
             "STREAM_BEARER_TOKEN": "b",
             "STREAM_COOKIE": "c=d",
             "STREAM_HEADERS": '{"X-Key": "h"}',
         }
     )
-    assert settings.secrets == ("k1", "k2", "b", "c=d", "h")
+    assert settings.secrets == ("k1", "k2", "r", "b", "c=d", "h")
+
+
+def test_recording_needs_a_folder(tmp_path: Path) -> None:
+    file = tmp_path / "fixtures.yaml"
+    file.touch()
+    told = "MOCK_FIXTURES: MOCK_RECORD writes fixtures into the folder that it names, but "
+    for fixtures, seen in (("", "it is not set"), (str(file), f"{str(file)!r} is a file")):
+        with pytest.raises(SettingsError) as refused:
+            from_env({"MOCK_RECORD": "http://x/v1", "MOCK_FIXTURES": fixtures})
+        assert refused.value.problems == [told + seen]
+
+
+def test_the_folder_of_recordings_need_not_be_there_yet(tmp_path: Path) -> None:
+    folder = str(tmp_path / "new")
+    settings = from_env({"MOCK_RECORD": "http://x/v1", "MOCK_FIXTURES": folder})
+    assert settings.mock == MockSettings(record_url="http://x/v1", fixtures=folder)

@@ -8,15 +8,18 @@ from llm_proxy.mock.faults.precedence import Faults
 from llm_proxy.mock.faults.wrapper import troubled
 from llm_proxy.mock.pacing import paced
 from llm_proxy.mock.profiles import pace
-from llm_proxy.reply import ChatRequest, Events, spoken
+from llm_proxy.reply import ChatRequest, Events, Source, spoken
 from llm_proxy.settings import MockSettings
 
 
 class MockSource:
     """Answers every request, the same way each time, but for the faults that are asked for."""
 
-    def __init__(self, settings: MockSettings, faults: Faults) -> None:
+    def __init__(
+        self, settings: MockSettings, faults: Faults, recorder: Source | None = None
+    ) -> None:
         self._faults = faults
+        self._recorder = recorder
         self._settings = settings
 
     def reply(self, request: ChatRequest) -> Events:
@@ -30,7 +33,7 @@ class MockSource:
             InvalidRequest: somebody asked for it in a wrong way.
         """
         number = number_of(request, self._settings.seed)
-        events = self._choices(request, number)
+        events = self._recorder.reply(request) if self._recorder else self._choices(request, number)
         speed = pace(self._settings, request.model)
         if speed:
             events = paced(events, speed, number)

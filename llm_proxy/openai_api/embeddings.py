@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from llm_proxy.errors import InvalidRequest
+from llm_proxy.openai_api.decoder import Misunderstood, decoded, number
 from llm_proxy.openai_api.decoding import decode_body
 from llm_proxy.openai_api.inputs import Input, Item, count_tokens, inputs
 from llm_proxy.reply import Usage
@@ -117,3 +118,45 @@ def _embedding(index: int, vector: Sequence[float], request: EmbeddingRequest) -
 def packed(vector: Sequence[float]) -> str:
     """The vector in base64 (RFC 4648, 4), each number as a little-endian float of 32 bits."""
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+class WireEmbedding(Struct):
+    embedding: list[float] | str
+    index: int | None = None
+
+
+class WireEmbeddings(Struct):
+    data: list[WireEmbedding]
+    model: str | None = None
+    usage: dict[str, Any] | None = None
+
+
+def vectors(document: bytes) -> tuple[list[list[float]], Usage | None]:
+    """The vectors of a list object, in the order of the inputs, and the usage that it tells.
+
+    Raises:
+        Misunderstood: it is no such object.
+        PassedOn: it tells of an error.
+    """
+    sent = decoded(document, WireEmbeddings)
+    places = [place if one.index is None else one.index for place, one in enumerate(sent.data)]
+    if sorted(places) != list(range(len(places))):
+        raise Misunderstood("its embeddings are not numbered from 0")
+    ordered = sorted(zip(places, sent.data, strict=True), key=lambda pair: pair[0])
+    usage = Usage(number(sent.usage, "prompt_tokens"), 0) if sent.usage else None
+    return [unpacked(one.embedding) for _, one in ordered], usage
+
+
+def unpacked(written: Sequence[float] | str) -> list[float]:
+    """The vector as numbers, however it was written.
+
+    Raises:
+        Misunderstood: it is neither an array of numbers nor base64 of floats of 32 bits.
+    """
+    if not isinstance(written, str):
+        return list(written)
+    try:
+        packed_floats = base64.b64decode(written, validate=True)
+        return list(struct.unpack(f"<{len(packed_floats) // 4}f", packed_floats))
+    except (ValueError, struct.error):
+        raise Misunderstood("an embedding is not base64 of floats of 32 bits") from None

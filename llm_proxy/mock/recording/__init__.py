@@ -1,0 +1,1 @@
+"""Recording: a real OpenAI-compatible API is asked, and its answers become fixtures."""

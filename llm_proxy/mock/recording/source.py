@@ -1,0 +1,99 @@
+"""The source that asks a real API: its answer is passed on as it comes, and kept."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+from msgspec.structs import replace
+
+from llm_proxy.errors import InvalidRequest, PassedOn
+from llm_proxy.mock.recording.answer import Heard, heard
+from llm_proxy.mock.recording.fixture import masking, reply_fixture
+from llm_proxy.mock.recording.matching import SCOPES, asked_text
+from llm_proxy.mock.recording.shelf import Shelf, name_of
+from llm_proxy.mock.recording.upstream import Upstream
+from llm_proxy.namespaces import bearer_key
+from llm_proxy.openai_api.chat.decode import ChatDecoder
+from llm_proxy.openai_api.completions_decode import CompletionDecoder
+from llm_proxy.openai_api.decoder import Decoder
+from llm_proxy.openai_api.responses.decode import ResponsesDecoder
+from llm_proxy.reply import IDLE, ChatRequest, Endpoint, Events, Stamped
+
+ORIGIN = "recorded"
+
+_ASKED: Mapping[Endpoint, tuple[str, type[Decoder]]] = {
+    "chat": ("chat/completions", ChatDecoder),
+    "completions": ("completions", CompletionDecoder),
+    "responses": ("responses", ResponsesDecoder),
+}
+"""Where each surface is asked below the base URL, and who reads its answers."""
+
+
+class RecordingSource:
+    """Asks the API that MOCK_RECORD names, and puts what it answered on a shelf."""
+
+    def __init__(self, upstream: Upstream, shelf: Shelf) -> None:
+        self._upstream = upstream
+        self._shelf = shelf
+
+    def reply(self, request: ChatRequest) -> Events:
+        """The events of the API's reply, each as it arrives.
+
+        A reply that came to its end is recorded; one that is an error, that broke off or
+        that the client did not wait for is not.
+
+        Raises:
+            InvalidRequest: the request cannot be asked again.
+            PassedOn: the API answered with an error.
+            UpstreamError: the API failed, before or amid its answer.
+        """
+        path, decoder = _ASKED[request.endpoint]
+        sent = _document(request)
+        secrets = (bearer_key(request.headers), self._upstream.key)
+        masked = masking(secrets)
+        reply: list[Heard] = []
+        arrivals = self._upstream.ask(path, sent, request.headers, stream=request.stream)
+        try:
+            with closing(heard(arrivals, decoder())) as said:
+                for one in said:
+                    if one is None:
+                        yield IDLE
+                        continue
+                    reply.append(one)
+                    event = one.event
+                    if isinstance(event, Stamped):
+                        event = replace(event, origin=ORIGIN, verbatim=True)
+                    yield event
+        except PassedOn as error:
+            error.message = masking([self._upstream.key])(error.message)
+            raise
+        if any(message.tokens for message in request.messages):
+            return  # what was asked in tokens has no text that could be matched
+        scope = [request.headers.get(header, "") for header in SCOPES.values()]
+        name = name_of(masked(asked_text(request)), sent, scope)
+        self._shelf.put(name, reply_fixture(request, reply, masked))
+
+
+def _document(request: ChatRequest) -> dict[str, Any]:
+    """What the API is asked: what the client sent, with three things changed.
+
+    The usage is wanted of every stream, whoever else gets to see it. Of several prompts one is
+    asked at a time. The prompt is not to be repeated, as that is done on the way out.
+
+    Raises:
+        InvalidRequest: one of several prompts is in tokens, and it is not known which.
+    """
+    sent = {name: value for name, value in request.document.items() if name != "echo"}
+    if request.stream and request.endpoint != "responses":
+        options = sent.get("stream_options") or {}
+        sent["stream_options"] = {**options, "include_usage": True}
+    prompt = sent.get("prompt")
+    if isinstance(prompt, list) and len(prompt) > 1 and not isinstance(prompt[0], int):
+        if request.messages[0].tokens:
+            raise InvalidRequest(
+                "Several prompts in tokens cannot be passed on to the API that MOCK_RECORD names; "
+                "ask them one by one.",
+                param="prompt",
+            )
+        sent["prompt"] = request.messages[0].text
+    return sent
