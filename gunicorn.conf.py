@@ -7,10 +7,13 @@ worker processes; one is enough, as a worker here mostly waits.
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from dotenv import load_dotenv
 
 from llm_proxy.settings import SettingsError, from_env
+from llm_proxy.sqlite import place
+from llm_proxy.sqlite.database import DatabaseUnusable
 
 # gunicorn, unlike `flask run`, reads no .env; HOST and PORT are needed before wsgi.py is.
 load_dotenv(Path(__file__).with_name(".env"))
@@ -56,3 +59,21 @@ control_socket_disable = True
 
 # Our own log has a line for each request, with what only we know of it.
 accesslog = None
+
+
+def on_starting(server: Any) -> None:
+    """Begin with an empty state, in a file that all workers share; not called on SIGHUP.
+
+    It is found here, as here the address is known that the command line may have changed.
+    """
+    address = server.cfg.address[0]
+    port = address[1] if isinstance(address, tuple) else 0
+    try:
+        place.begin(_server.journal, port, server.cfg.workers, os.environ)
+    except DatabaseUnusable as error:
+        sys.exit(str(SettingsError([f"LLM_PROXY_JOURNAL: {error}"])))
+
+
+def on_exit(_: Any) -> None:
+    """Leave no file behind that nobody could find again."""
+    place.end(os.environ)

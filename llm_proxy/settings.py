@@ -55,6 +55,8 @@ class ServerSettings:
     log_format: Literal["text", "json"] = setting(
         "LLM_PROXY_LOG_FORMAT", "text", rules.one_of("text", "json")
     )
+    journal: str = setting("LLM_PROXY_JOURNAL", "", rules.journal)
+    journal_max: int = setting("LLM_PROXY_JOURNAL_MAX", 1000, rules.integer(1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,8 @@ class MockSettings:
     jitter: float = setting("MOCK_JITTER", 0.0, rules.number(0, 1))
     seed: int = setting("MOCK_SEED", 0, rules.integer())
     tokenizer: TokenizerName = setting("MOCK_TOKENIZER", "chars", rules.tokenizer)
+    requests_per_minute: int = setting("MOCK_REQUESTS_PER_MINUTE", 0, rules.integer(0, 10**9))
+    tokens_per_minute: int = setting("MOCK_TOKENS_PER_MINUTE", 0, rules.integer(0, 10**9))
     strict: bool = setting("MOCK_STRICT", False, rules.boolean)
 
 
@@ -102,8 +106,6 @@ class AdapterSettings:
 
 NOT_BUILT_YET: Mapping[str, str] = {
     "LLM_PROXY_CORS_ORIGINS": "",
-    "LLM_PROXY_JOURNAL": "off",
-    "LLM_PROXY_JOURNAL_MAX": "",
     "MOCK_FIXTURES": "",
     "MOCK_RECORD": "",
     "STREAM_SESSION_PARAM": "sessionID",

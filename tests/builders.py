@@ -10,6 +10,8 @@ from llm_proxy import create_app
 from llm_proxy.openai_api.surface import Stamp
 from llm_proxy.reply import ChatRequest, Event, Events, Message
 from llm_proxy.settings import Settings, from_env
+from llm_proxy.sqlite import place
+from llm_proxy.sqlite.state import SqliteState
 
 STAMP = Stamp(id="a" * 12, created=1_700_000_000)
 
@@ -42,6 +44,11 @@ def stream_of(events: Iterable[Event | Exception]) -> Events:
         if isinstance(event, Exception):
             raise event
         yield event
+
+
+def empty_state() -> SqliteState:
+    """A state of its own, in memory."""
+    return SqliteState(place.database(place.whereabouts("", {})))
 
 
 def client(**environ: str) -> FlaskClient:

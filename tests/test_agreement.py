@@ -19,7 +19,7 @@ from llm_proxy.reply import ASIDES, Events, Source
 from llm_proxy.settings import AdapterSettings, MockSettings
 from llm_proxy.tokenizers import Characters, Exact, Tokenizer
 from llm_proxy.tokens import count_prompt, metered
-from tests.builders import STAMP
+from tests.builders import STAMP, empty_state
 
 
 class Echoing:
@@ -31,9 +31,9 @@ class Echoing:
 
 
 SOURCES: Mapping[str, Source] = {
-    "canned": MockSource(MockSettings()),
-    "echo": MockSource(MockSettings(reply="echo")),
-    "paced": MockSource(MockSettings(ttft_ms=1, tokens_per_second=9)),
+    "canned": MockSource(MockSettings(), empty_state()),
+    "echo": MockSource(MockSettings(reply="echo"), empty_state()),
+    "paced": MockSource(MockSettings(ttft_ms=1, tokens_per_second=9), empty_state()),
     "legacy": LegacySource(AdapterSettings(), Echoing()),  # type: ignore[arg-type]
 }
 TOKENIZERS: Mapping[str, Tokenizer] = {"chars": Characters(), "o200k": Exact("o200k_base")}

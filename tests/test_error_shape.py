@@ -157,6 +157,7 @@ def classes(root: type[ProxyError] = ProxyError) -> Iterator[type[ProxyError]]:
 NEEDED: dict[type[ProxyError], dict[str, Any]] = {
     errors.MethodNotAllowed: {"allowed": "GET"},
     errors.ScriptedError: {"status": 500, "type": "server_error"},
+    errors.RateLimited: {"limit": "tokens", "headers": {}},
 }
 """What some errors want to be told beside their message."""
 

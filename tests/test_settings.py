@@ -56,10 +56,8 @@ WRONG = {
     "MOCK_TOKENS_PER_SECOND": ("nan", "'nan' is not a number"),
     "MOCK_JITTER": ("1.5", "1.5 is more than 1"),
     "MOCK_RECORD": ("http://x/v1", "this version does not act on it yet; remove it"),
-    "LLM_PROXY_JOURNAL": (
-        "x.db",
-        "this version does not act on it yet; remove it or set it to off",
-    ),
+    "LLM_PROXY_JOURNAL": ("no/such/x.db", "there is no folder 'no/such'"),
+    "LLM_PROXY_JOURNAL_MAX": ("0", "0 is less than 1"),
     "MOCK_TOKENIZER": ("gpt2", "'gpt2' is not one of chars, o200k, cl100k"),
     "MOCK_STRICT": ("maybe", "'maybe' is not one of 1, true, yes, 0, false, no"),
     "STREAM_URL": (

@@ -4,7 +4,9 @@ Time is data here: the wrapper adds `Pause` events, and the shell lives through 
 """
 
 import random
+from collections.abc import Mapping
 from contextlib import closing
+from typing import Any
 
 from msgspec import Struct
 
@@ -17,6 +19,7 @@ from llm_proxy.reply import (
     TextDelta,
     ToolCallDelta,
 )
+from llm_proxy.settings import MockSettings
 from llm_proxy.tokenizers import Characters
 
 
@@ -32,6 +35,15 @@ class Pace(Struct, frozen=True, kw_only=True):
 
     def __bool__(self) -> bool:
         return bool(self.ttft_seconds or self.tokens_per_second)
+
+
+def pace_of(document: Mapping[str, Any], settings: MockSettings) -> Pace:
+    """The pace that was set at run time as `document`; what it leaves out is in the settings."""
+    return Pace(
+        ttft_seconds=document.get("ttftMs", settings.ttft_ms) / 1000,
+        tokens_per_second=document.get("tokensPerSecond", settings.tokens_per_second),
+        jitter=document.get("jitter", settings.jitter),
+    )
 
 
 def paced(events: Events, pace: Pace, seed: int) -> Events:

@@ -1,30 +1,33 @@
 """The source of the mock's replies: what it says, which tools it calls, and how fast."""
 
+from llm_proxy.latest import Latest
 from llm_proxy.mock.calls import chosen_tools, tool_calls
 from llm_proxy.mock.canned import canned_reply
 from llm_proxy.mock.chance import number_of
 from llm_proxy.mock.examples import example_text
-from llm_proxy.mock.pacing import Pace, paced
+from llm_proxy.mock.pacing import pace_of, paced
+from llm_proxy.namespaces import namespace_of
 from llm_proxy.reply import ChatRequest, Events, spoken
 from llm_proxy.settings import MockSettings
+from llm_proxy.state import State
 
 
 class MockSource:
     """Answers every request, the same way each time."""
 
-    def __init__(self, settings: MockSettings) -> None:
+    def __init__(self, settings: MockSettings, state: State) -> None:
         self._settings = settings
-        self._pace = Pace(
-            ttft_seconds=settings.ttft_ms / 1000,
-            tokens_per_second=settings.tokens_per_second,
-            jitter=settings.jitter,
-        )
+        self._pace = pace_of({}, settings)
+        self._set = Latest(state, "pacing", lambda set_: pace_of(set_.document, settings))
 
     def reply(self, request: ChatRequest) -> Events:
         """The words or tool calls of each choice, then its finish; never fails."""
         number = number_of(request, self._settings.seed)
         events = self._choices(request, number)
-        return paced(events, self._pace, number) if self._pace else events
+        pace = self._set.holding(namespace_of(request.headers))
+        if pace is None:
+            pace = self._pace
+        return paced(events, pace, number) if pace else events
 
     def _choices(self, request: ChatRequest, number: int) -> Events:
         tools = chosen_tools(request)

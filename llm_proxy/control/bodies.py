@@ -1,0 +1,186 @@
+"""The bodies that the control API takes: faults, pacing, quotas, fixtures, a reset."""
+
+import difflib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Annotated, Any, TypeVar, get_args
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from llm_proxy.errors import InvalidRequest
+from llm_proxy.mock.faults import SpokenKind
+from llm_proxy.openai_api.decoding import decode_body, unknown_fields
+from llm_proxy.reply import WireFaultKind
+
+Shape = TypeVar("Shape", bound=Struct)
+
+Times = Annotated[int, Meta(ge=1)]
+NotNegative = Annotated[float, Meta(ge=0)]
+PerMinute = Annotated[int, Meta(ge=0, le=10**9)]
+
+CheckFixture = Callable[[Mapping[str, Any]], Sequence[str]]
+"""What is wrong with a fixture, each problem in a sentence."""
+
+
+class FaultBody(Struct, kw_only=True, rename="camel"):
+    """A fault that is queued, for one reply if `times` is left out, for all if it is null."""
+
+    status: Annotated[int, Meta(ge=400, le=599)] | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    code: str | UnsetType = UNSET
+    retry_after: NotNegative | UnsetType = UNSET
+    kind: WireFaultKind | SpokenKind | UnsetType = UNSET
+    after_chunks: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    seconds: NotNegative | UnsetType = UNSET
+    delay_ms: NotNegative | UnsetType = UNSET
+    times: Times | None = 1
+    namespace: str | None = None
+
+
+class PacingBody(Struct, kw_only=True, rename="camel"):
+    """How fast replies come; what is left out is as the settings say."""
+
+    ttft_ms: NotNegative | UnsetType = UNSET
+    tokens_per_second: NotNegative | UnsetType = UNSET
+    jitter: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
+    profile: str | UnsetType = UNSET
+    namespace: str | None = None
+
+
+class QuotaBody(Struct, kw_only=True, rename="camel"):
+    """What may be asked in a minute (0: anything); what is left out is as the settings say."""
+
+    requests_per_minute: PerMinute | UnsetType = UNSET
+    tokens_per_minute: PerMinute | UnsetType = UNSET
+    namespace: str | None = None
+
+
+class ResetBody(Struct, kw_only=True):
+    """What to forget: one namespace, or all."""
+
+    namespace: str | None = None
+
+
+class _Envelope(Struct, kw_only=True):
+    """What stands beside a fixture, or beside several."""
+
+    fixtures: list[dict[str, Any]] | UnsetType = UNSET
+    namespace: str | None = None
+    times: Times | None = None
+
+
+class Asked(Struct, frozen=True):
+    """Something that is to be set, as far as the body tells."""
+
+    document: Mapping[str, Any]
+    namespace: str | None
+    times: int | None = None
+
+
+def fault(document: bytes) -> Asked:
+    """The fault in a body.
+
+    Raises:
+        InvalidRequest: it is none; `param` names the field.
+    """
+    body, sent = _decoded(document, FaultBody)
+    kinds = ("status", "kind", "delayMs")
+    _one_needed(sent, kinds)
+    for needed, fields in {
+        "status": ("message", "type", "code", "retryAfter"),
+        "kind": ("afterChunks", "seconds"),
+    }.items():
+        for name in fields:
+            if name in sent and needed not in sent:
+                raise InvalidRequest(f"'{name}' says something only with '{needed}'.", param=name)
+    return Asked(_without_envelope(sent), body.namespace, body.times)
+
+
+def pacing(document: bytes, profiles: Collection[str]) -> Asked:
+    """The pacing in a body; it may name one of `profiles`.
+
+    Raises:
+        InvalidRequest: it is none; `param` names the field.
+    """
+    body, sent = _decoded(document, PacingBody)
+    _one_needed(sent, ("ttftMs", "tokensPerSecond", "jitter", "profile"))
+    if body.profile is not UNSET and body.profile not in profiles:
+        raise InvalidRequest(
+            f"There is no profile '{body.profile}'. There are: {', '.join(profiles) or 'none'}.",
+            param="profile",
+            code="invalid_value",
+        )
+    return Asked(_without_envelope(sent), body.namespace)
+
+
+def quota(document: bytes) -> Asked:
+    """The quota in a body.
+
+    Raises:
+        InvalidRequest: it is none; `param` names the field.
+    """
+    body, sent = _decoded(document, QuotaBody)
+    _one_needed(sent, ("requestsPerMinute", "tokensPerMinute"))
+    return Asked(_without_envelope(sent), body.namespace)
+
+
+def reset(document: bytes) -> str | None:
+    """The namespace that is to be forgotten, if the body names one; it may be empty.
+
+    Raises:
+        InvalidRequest: it says something else.
+    """
+    return _decoded(document or b"{}", ResetBody)[0].namespace
+
+
+def fixtures(document: bytes, check: CheckFixture) -> tuple[list[Asked], bool]:
+    """The fixtures in a body, and whether it holds just one and no list of them.
+
+    Raises:
+        InvalidRequest: `check` finds something wrong with one.
+    """
+    envelope, sent = decode_body(document, _Envelope, {})
+    one = "fixtures" not in sent
+    if not one:
+        _refuse_unknown(sent, _Envelope)
+    fields = _without_envelope(sent)
+    found = [fields] if one else fields["fixtures"]
+    problems = [
+        problem if one else f"fixtures[{number}]: {problem}"
+        for number, fixture in enumerate(found)
+        for problem in check(fixture)
+    ]
+    if problems:
+        raise InvalidRequest(" ".join(problems), param=None if one else "fixtures")
+    return [Asked(fixture, envelope.namespace, envelope.times) for fixture in found], one
+
+
+def _decoded(document: bytes, shape: type[Shape]) -> tuple[Shape, dict[str, Any]]:
+    supported = {"kind": ", ".join(repr(kind) for kind in _KINDS)}
+    body, sent = decode_body(document, shape, supported)
+    _refuse_unknown(sent, shape)
+    return body, sent
+
+
+_KINDS = (*get_args(WireFaultKind), *get_args(SpokenKind))
+
+
+def _refuse_unknown(sent: Mapping[str, Any], shape: type[Struct]) -> None:
+    for name in unknown_fields(sent, shape):
+        known = shape.__struct_encode_fields__
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        hint = f"Is it '{near[0]}'?" if near else f"There are: {', '.join(known)}."
+        raise InvalidRequest(
+            f"There is no field '{name}'. {hint}", param=name, code="unknown_parameter"
+        )
+
+
+def _one_needed(sent: Mapping[str, Any], names: Sequence[str]) -> None:
+    if not any(name in sent for name in names):
+        raise InvalidRequest(
+            f"One of these is needed: {', '.join(names)}.", code="missing_required_parameter"
+        )
+
+
+def _without_envelope(sent: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in sent.items() if name not in ("namespace", "times")}
