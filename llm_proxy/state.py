@@ -16,8 +16,8 @@ Kind = Literal["fixture", "fault", "pacing", "quota"]
 class Scripted(Struct, frozen=True):
     """One thing that was set at run time.
 
-    `times` is how often it can still be used (None: always), `used` how often it was. An
-    empty `namespace` means that it holds in all of them.
+    `times` is how often it can be used (None: always); `take` counts it down. An empty
+    `namespace` means that it holds in all of them.
     """
 
     number: int
@@ -25,7 +25,11 @@ class Scripted(Struct, frozen=True):
     namespace: str
     document: Mapping[str, Any]
     times: int | None = None
-    used: int = 0
+
+    @property
+    def uses(self) -> str:
+        """The counter, in its namespace, of who uses it without taking it."""
+        return f"used:{self.number}"
 
 
 class Charge(Struct, frozen=True):
@@ -65,9 +69,6 @@ class State(Protocol):
 
     def take(self, kind: Kind, namespace: str) -> Scripted | None:
         """Use up one of the first thing that holds in `namespace`; what it was like before."""
-
-    def use(self, kind: Kind, number: int) -> bool:
-        """Use up one of a certain thing; whether it was still there."""
 
     def count(self, namespace: str, counter: str) -> int:
         """How often a counter was advanced; 0 for one that never was."""

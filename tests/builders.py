@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from llm_proxy import create_app
 from llm_proxy.openai_api.surface import Stamp
@@ -54,6 +55,11 @@ def empty_state() -> SqliteState:
 def client(**environ: str) -> FlaskClient:
     """A client of the whole application, in process."""
     return create_app(from_env(environ) if environ else Settings()).test_client()
+
+
+def read(answer: TestResponse) -> Any:
+    """The JSON that an answer is."""
+    return json.loads(answer.data)
 
 
 def documents(stream: bytes) -> list[Any]:

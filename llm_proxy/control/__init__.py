@@ -83,7 +83,7 @@ class _Views:
 
     def listed(self, kind: Kind) -> Response:
         """All that is set of one kind, or what is set in one namespace."""
-        return _list([_shown(one) for one in self._of(kind, _namespace())])
+        return _list([self._shown(one) for one in self._of(kind, _namespace())])
 
     def clear(self, kind: Kind) -> Response:
         """Remove all that is set of one kind, or what is set in one namespace."""
@@ -146,7 +146,18 @@ class _Views:
 
     def _add(self, kind: Kind, namespace: str, asked: Asked) -> dict[str, Any]:
         number = self._state.add(kind, namespace, asked.document, asked.times)
-        return _shown(Scripted(number, kind, namespace, asked.document, asked.times))
+        return self._shown(Scripted(number, kind, namespace, asked.document, asked.times))
+
+    def _shown(self, scripted: Scripted) -> dict[str, Any]:
+        shown = {
+            "id": scripted.number,
+            "namespace": scripted.namespace,
+            "times": scripted.times,
+            "document": scripted.document,
+        }
+        if scripted.kind == "fixture":
+            shown["used"] = self._state.count(scripted.namespace, scripted.uses)
+        return shown
 
     def _put(self, kind: Kind, asked: Asked) -> Response:
         """Set the only thing of its kind in a namespace; until the one before is gone, both are."""
@@ -169,16 +180,6 @@ class _Views:
 
 def _namespace(in_body: str | None = None) -> str | None:
     return calls.namespace_asked(incoming.headers(), request.args, in_body)
-
-
-def _shown(scripted: Scripted) -> dict[str, Any]:
-    return {
-        "id": scripted.number,
-        "namespace": scripted.namespace,
-        "times": scripted.times,
-        "used": scripted.used,
-        "document": scripted.document,
-    }
 
 
 def _list(items: Sequence[object], status: int = 200) -> Response:

@@ -1,15 +1,14 @@
-"""The bodies that the control API takes: faults, pacing, quotas, fixtures, a reset."""
+"""The bodies that the control API takes: what is to be set, in which namespace, how often."""
 
-import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from llm_proxy.control.faults import check_fault
+from llm_proxy.control.fields import one_needed, refuse_unknown
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.mock.faults import SpokenKind
-from llm_proxy.openai_api.decoding import decode_body, unknown_fields
-from llm_proxy.reply import WireFaultKind
+from llm_proxy.openai_api.decoding import decode_body
 
 Shape = TypeVar("Shape", bound=Struct)
 
@@ -19,22 +18,6 @@ PerMinute = Annotated[int, Meta(ge=0, le=10**9)]
 
 CheckFixture = Callable[[Mapping[str, Any]], Sequence[str]]
 """What is wrong with a fixture, each problem in a sentence."""
-
-
-class FaultBody(Struct, kw_only=True, rename="camel"):
-    """A fault that is queued, for one reply if `times` is left out, for all if it is null."""
-
-    status: Annotated[int, Meta(ge=400, le=599)] | UnsetType = UNSET
-    message: str | UnsetType = UNSET
-    type: str | UnsetType = UNSET
-    code: str | UnsetType = UNSET
-    retry_after: NotNegative | UnsetType = UNSET
-    kind: WireFaultKind | SpokenKind | UnsetType = UNSET
-    after_chunks: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
-    seconds: NotNegative | UnsetType = UNSET
-    delay_ms: NotNegative | UnsetType = UNSET
-    times: Times | None = 1
-    namespace: str | None = None
 
 
 class PacingBody(Struct, kw_only=True, rename="camel"):
@@ -61,8 +44,15 @@ class ResetBody(Struct, kw_only=True):
     namespace: str | None = None
 
 
-class _Envelope(Struct, kw_only=True):
-    """What stands beside a fixture, or beside several."""
+class _FaultEnvelope(Struct, kw_only=True):
+    """What stands beside a fault: it happens once if `times` is left out, always if it is null."""
+
+    namespace: str | None = None
+    times: Times | None = 1
+
+
+class _FixtureEnvelope(Struct, kw_only=True):
+    """What stands beside a fixture, or beside several; they answer always if `times` is null."""
 
     fixtures: list[dict[str, Any]] | UnsetType = UNSET
     namespace: str | None = None
@@ -83,17 +73,10 @@ def fault(document: bytes) -> Asked:
     Raises:
         InvalidRequest: it is none; `param` names the field.
     """
-    body, sent = _decoded(document, FaultBody)
-    kinds = ("status", "kind", "delayMs")
-    _one_needed(sent, kinds)
-    for needed, fields in {
-        "status": ("message", "type", "code", "retryAfter"),
-        "kind": ("afterChunks", "seconds"),
-    }.items():
-        for name in fields:
-            if name in sent and needed not in sent:
-                raise InvalidRequest(f"'{name}' says something only with '{needed}'.", param=name)
-    return Asked(_without_envelope(sent), body.namespace, body.times)
+    envelope, sent = decode_body(document, _FaultEnvelope, {})
+    fields = _without_envelope(sent)
+    check_fault(fields)
+    return Asked(fields, envelope.namespace, envelope.times)
 
 
 def pacing(document: bytes, profiles: Collection[str]) -> Asked:
@@ -103,7 +86,7 @@ def pacing(document: bytes, profiles: Collection[str]) -> Asked:
         InvalidRequest: it is none; `param` names the field.
     """
     body, sent = _decoded(document, PacingBody)
-    _one_needed(sent, ("ttftMs", "tokensPerSecond", "jitter", "profile"))
+    one_needed(sent, ("ttftMs", "tokensPerSecond", "jitter", "profile"))
     if body.profile is not UNSET and body.profile not in profiles:
         raise InvalidRequest(
             f"There is no profile '{body.profile}'. There are: {', '.join(profiles) or 'none'}.",
@@ -120,7 +103,7 @@ def quota(document: bytes) -> Asked:
         InvalidRequest: it is none; `param` names the field.
     """
     body, sent = _decoded(document, QuotaBody)
-    _one_needed(sent, ("requestsPerMinute", "tokensPerMinute"))
+    one_needed(sent, ("requestsPerMinute", "tokensPerMinute"))
     return Asked(_without_envelope(sent), body.namespace)
 
 
@@ -139,10 +122,10 @@ def fixtures(document: bytes, check: CheckFixture) -> tuple[list[Asked], bool]:
     Raises:
         InvalidRequest: `check` finds something wrong with one.
     """
-    envelope, sent = decode_body(document, _Envelope, {})
+    envelope, sent = decode_body(document, _FixtureEnvelope, {})
     one = "fixtures" not in sent
     if not one:
-        _refuse_unknown(sent, _Envelope)
+        refuse_unknown(sent, _FixtureEnvelope)
     fields = _without_envelope(sent)
     found = [fields] if one else fields["fixtures"]
     problems = [
@@ -156,30 +139,9 @@ def fixtures(document: bytes, check: CheckFixture) -> tuple[list[Asked], bool]:
 
 
 def _decoded(document: bytes, shape: type[Shape]) -> tuple[Shape, dict[str, Any]]:
-    supported = {"kind": ", ".join(repr(kind) for kind in _KINDS)}
-    body, sent = decode_body(document, shape, supported)
-    _refuse_unknown(sent, shape)
+    body, sent = decode_body(document, shape, {})
+    refuse_unknown(sent, shape)
     return body, sent
-
-
-_KINDS = (*get_args(WireFaultKind), *get_args(SpokenKind))
-
-
-def _refuse_unknown(sent: Mapping[str, Any], shape: type[Struct]) -> None:
-    for name in unknown_fields(sent, shape):
-        known = shape.__struct_encode_fields__
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-        hint = f"Is it '{near[0]}'?" if near else f"There are: {', '.join(known)}."
-        raise InvalidRequest(
-            f"There is no field '{name}'. {hint}", param=name, code="unknown_parameter"
-        )
-
-
-def _one_needed(sent: Mapping[str, Any], names: Sequence[str]) -> None:
-    if not any(name in sent for name in names):
-        raise InvalidRequest(
-            f"One of these is needed: {', '.join(names)}.", code="missing_required_parameter"
-        )
 
 
 def _without_envelope(sent: Mapping[str, Any]) -> dict[str, Any]:

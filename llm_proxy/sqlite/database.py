@@ -17,6 +17,9 @@ MEMORY = ":memory:"
 PATIENCE_SECONDS = 10.0
 """For how long one process waits until another one has written."""
 
+ATTEMPTS = 20
+"""How often a file is asked to be written ahead while others make it."""
+
 
 class DatabaseUnusable(Exception):
     """The file cannot be used; the message says which, and why."""
@@ -76,16 +79,16 @@ class Database:
     def _connected(self) -> sqlite3.Connection:
         path = self._locate()
         try:
-            connection = _connect(path)
+            connection = _file(path)
             try:
+                # Before anything else: it may turn out to be somebody else's.
                 with _transaction(connection):
                     self._prepare(connection)
+                _write_ahead(connection)
             except BaseException:
                 connection.close()
                 raise
-        except (OSError, sqlite3.Error) as error:
-            raise DatabaseUnusable(f"{path!r} cannot be used: {error}") from None
-        except DatabaseUnusable as error:
+        except (OSError, sqlite3.Error, DatabaseUnusable) as error:
             raise DatabaseUnusable(f"{path!r} cannot be used: {error}") from None
         return connection
 
@@ -112,24 +115,32 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
     os.register_at_fork(after_in_child=_forget_all)
 
 
-def _connect(path: str) -> sqlite3.Connection:
+def _file(path: str) -> sqlite3.Connection:
     if path != MEMORY:
         # Made by us, as SQLite would let others read it; its -wal and -shm get the same mode.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    connection = sqlite3.connect(
+    return sqlite3.connect(
         path, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
     )
-    try:
-        # Written ahead, readers wait for nobody; and only the checkpoints wait for the disk.
-        ((mode,),) = connection.execute("PRAGMA journal_mode = WAL").fetchall()
-        if mode not in ("wal", "memory"):
-            raise DatabaseUnusable("its file system cannot hold a write-ahead log")
-        connection.execute("PRAGMA synchronous = NORMAL")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Have changes written ahead: readers wait for nobody, and only checkpoints for the disk.
+
+    Of several processes that do so at once with a new file, SQLite lets some fail at once
+    instead of waiting. They wait here, by a transaction that they do not need.
+    """
+    mode = None
+    for _ in range(ATTEMPTS):
+        with suppress(sqlite3.OperationalError):
+            ((mode,),) = connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            break
+        with _transaction(connection):
+            pass
+    if mode not in ("wal", "memory"):
+        raise DatabaseUnusable("its file system cannot hold a write-ahead log")
+    connection.execute("PRAGMA synchronous = NORMAL")
 
 
 @contextmanager

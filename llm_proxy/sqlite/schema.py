@@ -20,8 +20,7 @@ CREATE TABLE scripted (
     kind TEXT NOT NULL,
     namespace TEXT NOT NULL,
     document TEXT NOT NULL,
-    times INTEGER,
-    used INTEGER NOT NULL DEFAULT 0
+    times INTEGER
 );
 CREATE INDEX scripted_by_kind ON scripted (kind);
 CREATE TABLE counters (

@@ -10,7 +10,7 @@ from llm_proxy.sqlite.database import Database
 from llm_proxy.sqlite.schema import CHANGED, STATE_TABLES
 from llm_proxy.state import Balance, Charge, Kind, Scripted
 
-_COLUMNS = "number, kind, namespace, document, times, used"
+_COLUMNS = "number, kind, namespace, document, times"
 
 UNITS = 60_000_000
 """Of a limit, for each request or token: what fills up in a microsecond is then a whole number."""
@@ -66,18 +66,13 @@ class SqliteState:
             if row is None:
                 return None
             taken = _scripted(row)
-            _used(connection, taken)
+            if taken.times == 1:
+                _removed(connection, kind, taken.number)
+            elif taken.times is not None:
+                connection.execute(
+                    "UPDATE scripted SET times = times - 1 WHERE number = ?", (taken.number,)
+                )
         return taken
-
-    def use(self, kind: Kind, number: int) -> bool:
-        with self._database.change() as connection:
-            row = connection.execute(
-                f"SELECT {_COLUMNS} FROM scripted WHERE kind = ? AND number = ?",  # noqa: S608
-                (kind, number),
-            ).fetchone()
-            if row is not None:
-                _used(connection, _scripted(row))
-        return row is not None
 
     def count(self, namespace: str, counter: str) -> int:
         rows = self._database.read(
@@ -102,24 +97,20 @@ class SqliteState:
         now_us = int(now * 1_000_000)
         with self._database.change() as connection:
             filled = [_filled(connection, namespace, charge, now_us) for charge in charges]
-            missing = [
+            lacking = [
                 max(charge.amount * UNITS - units, 0)
                 for charge, (units, _) in zip(charges, filled, strict=True)
             ]
-            spent = 0 if any(missing) else UNITS
-            lefts = [
-                units - charge.amount * spent
-                for charge, (units, _) in zip(charges, filled, strict=True)
-            ]
-            for charge, left, (_, at_us) in zip(charges, lefts, filled, strict=True):
+            balances = []
+            for charge, (units, at_us), lacks in zip(charges, filled, lacking, strict=True):
+                left = units if any(lacking) else units - charge.amount * UNITS
                 connection.execute(
                     "REPLACE INTO limits VALUES (?, ?, ?, ?)",
                     (namespace, charge.limit, left, at_us),
                 )
-        return [
-            Balance(left / UNITS, -(-lacking // (charge.per_minute * 1000)))
-            for charge, left, lacking in zip(charges, lefts, missing, strict=True)
-        ]
+                wait_ms = -(-lacks // (charge.per_minute * 1000))
+                balances.append(Balance(left / UNITS, wait_ms))
+        return balances
 
     def reset(self, namespace: str | None = None) -> None:
         only, values = ("", ()) if namespace is None else (" WHERE namespace = ?", (namespace,))
@@ -130,18 +121,8 @@ class SqliteState:
 
 
 def _scripted(row: Sequence[Any]) -> Scripted:
-    number, kind, namespace, document, times, used = row
-    return Scripted(number, kind, namespace, msgspec.json.decode(document), times, used)
-
-
-def _used(connection: sqlite3.Connection, scripted: Scripted) -> None:
-    if scripted.times == 1:
-        _removed(connection, scripted.kind, scripted.number)
-        return
-    connection.execute(
-        "UPDATE scripted SET used = used + 1, times = times - 1 WHERE number = ?",
-        (scripted.number,),
-    )
+    number, kind, namespace, document, times = row
+    return Scripted(number, kind, namespace, msgspec.json.decode(document), times)
 
 
 def _removed(connection: sqlite3.Connection, kind: Kind, number: int) -> bool:
