@@ -16,7 +16,7 @@ from llm_proxy.reply import Usage
 Outcome = Literal["done", "refused", "failed", "upstream failed", "client gone", "scripted"]
 
 
-def _kept_nowhere(exchange: "Exchange", outcome: Outcome) -> None:
+def _kept_nowhere(exchange: "Exchange", outcome: Outcome, again: bool) -> None:
     pass
 
 
@@ -28,15 +28,15 @@ class Exchange:
     `client gone` (it left before the end); `scripted` (a fault that somebody asked for).
     `origin` tells which source answered. `size` is the bytes of the answer's body, which is
     itself kept only where `keep_bodies` says so. `came_at` is in Unix seconds. `headers` go
-    out with the answer. `record` writes the exchange down as one that ended in an outcome.
-    `objections` tells what OpenAI would have refused, when it is called: to find out takes
-    longer than to answer.
+    out with the answer. `record` writes the exchange down as one that ended in an outcome,
+    and is told whether that is done again. `objections` tells what OpenAI would have refused,
+    when it is called: to find out takes longer than to answer.
     """
 
     method: str
     path: str
     tell: Callable[["Exchange"], None]
-    record: Callable[["Exchange", Outcome], None] = _kept_nowhere
+    record: Callable[["Exchange", Outcome, bool], None] = _kept_nowhere
     namespace: str = ""
     keep_bodies: bool = False
     id: str = field(default_factory=lambda: f"req_{secrets.token_hex(16)}")
@@ -82,8 +82,8 @@ class Exchange:
         ends in another way after all, it is written down anew.
         """
         if self._recorded != (self.status, outcome):
-            self._recorded = (self.status, outcome)
-            self.record(self, outcome)
+            again, self._recorded = self._recorded is not None, (self.status, outcome)
+            self.record(self, outcome, again)
 
     def elapsed_seconds(self) -> float:
         """Time since the request came."""

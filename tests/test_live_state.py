@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,16 @@ import pytest
 import requests
 
 from tests.builders import chat_document
-from tests.servers import MOCK, Server, ended, new_session, running, running_gunicorn
+from tests.servers import (
+    FLASK,
+    GUNICORN,
+    MOCK,
+    Server,
+    ended,
+    new_session,
+    running,
+    running_gunicorn,
+)
 
 CHAT = "/v1/chat/completions"
 _BOOTED = re.compile(r"Booting worker with pid: (\d+)")
@@ -164,22 +173,16 @@ def test_workers_that_are_replaced_on_sighup_find_the_state() -> None:
                 assert listed(server, "/faults") == before
 
 
-@pytest.mark.parametrize("command", ["gunicorn", "llm-proxy"])
-def test_a_new_start_finds_the_journal_and_no_state(tmp_path: Path, command: str) -> None:
-    journal = str(tmp_path / "journal.sqlite3")
-    start = MOCK if command == "llm-proxy" else None
-
-    def server_of() -> Any:
-        env = {"LLM_PROXY_JOURNAL": journal, "WEB_CONCURRENCY": "2"}
-        return running(start, **env) if start else running_gunicorn(**env)
-
-    with server_of() as server:
+@pytest.mark.parametrize("command", [GUNICORN, MOCK, FLASK], ids=["gunicorn", "mock", "flask"])
+def test_a_new_start_finds_the_journal_and_no_state(tmp_path: Path, command: Sequence[str]) -> None:
+    env = {"LLM_PROXY_JOURNAL": str(tmp_path / "journal.sqlite3"), "WEB_CONCURRENCY": "2"}
+    with running(command, **env) as server:
         server.request("POST", "/control/faults", json={"status": 503})
         server.request("PUT", "/control/pacing", json={"ttftMs": 1})
         server.request("GET", "/v1/models")
         kept = listed(server, "/requests")
         assert len(kept) == 1
-    with server_of() as server:
+    with running(command, **env) as server:
         assert listed(server, "/faults") == listed(server, "/pacing") == []
         assert listed(server, "/requests") == kept
 

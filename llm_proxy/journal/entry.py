@@ -36,8 +36,8 @@ MAX_REQUEST_BYTES = 256 * 1024
 class Journal(Protocol):
     """The last exchanges of a server, shared by all of its workers."""
 
-    def record(self, exchange: Exchange, outcome: Outcome) -> None:
-        """Keep an exchange that ends in `outcome`, in place of what was kept of it before."""
+    def record(self, exchange: Exchange, outcome: Outcome, again: bool) -> None:
+        """Keep an exchange that ends in `outcome`; `again` if it is kept, and ended otherwise."""
 
     def read(self, namespace: str | None, limit: int) -> Sequence[Entry]:
         """The last exchanges, of one namespace or of all; the newest first."""

@@ -15,22 +15,26 @@ def redacted_document(document: bytes, redacted: Callable[[str], str]) -> str:
     clean = redacted(text)
     try:
         parsed = msgspec.json.decode(document)
+        if clean != text:
+            # What is right for a text can break JSON: {"token": 5} becomes {"token": ***}.
+            text = msgspec.json.encode(_walked(parsed, "", redacted)).decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return msgspec.json.encode(clean).decode()
-    if clean == text:
-        return text
-    return msgspec.json.encode(_walked(parsed, "", redacted)).decode()
+    return text
 
 
 def _walked(value: Any, name: str, redacted: Callable[[str], str]) -> Any:
+    """The value, which stands behind `name`."""
     match value:
         case dict():
-            return {key: _walked(one, key, redacted) for key, one in value.items()}
+            return {redacted(key): _walked(one, key, redacted) for key, one in value.items()}
         case list():
             return [_walked(one, name, redacted) for one in value]
-        case str() | int() | float() if value is not True and value is not False:
-            if redacted(f"{name}=x") != f"{name}=x":
-                return "***"
-            return redacted(value) if isinstance(value, str) else value
+        case bool() | None:
+            return value
+        case _ if redacted(f"{name}=x") != f"{name}=x":
+            return "***"
+        case str():
+            return redacted(value)
         case _:
             return value

@@ -18,9 +18,13 @@ _COLUMNS = ", ".join(Entry.__struct_fields__)
 
 _RECORD = f"""
 INSERT INTO exchanges ({_COLUMNS}) VALUES ({", ".join("?" * len(Entry.__struct_fields__))})
-ON CONFLICT (id) DO UPDATE
-SET status = excluded.status, outcome = excluded.outcome, origin = excluded.origin
 """  # noqa: S608
+
+# Found from the end, where it has to be: an index would cost every request as much again.
+_AMEND = """
+UPDATE exchanges SET status = ?, outcome = ?, origin = ?
+WHERE number = (SELECT number FROM exchanges WHERE id = ? ORDER BY number DESC LIMIT 1)
+"""
 
 
 class SqliteJournal:
@@ -31,29 +35,12 @@ class SqliteJournal:
         self._limit = limit
         self._redacted = redacted
 
-    def record(self, exchange: Exchange, outcome: Outcome) -> None:
-        body = exchange.request_body
-        kept = body and len(body) <= MAX_REQUEST_BYTES
-        row = (
-            exchange.id,
-            exchange.came_at,
-            exchange.namespace,
-            exchange.method,
-            exchange.path,
-            exchange.status,
-            None if exchange.model is None else self._redacted(exchange.model),
-            exchange.stream,
-            redacted_document(body, self._redacted) if kept else None,
-            len(body),
-            outcome,
-            exchange.origin,
-        )
+    def record(self, exchange: Exchange, outcome: Outcome, again: bool) -> None:
         try:
-            with self._database.change() as connection:
-                number = connection.execute(_RECORD, row).lastrowid or 0
-                connection.execute(
-                    "DELETE FROM exchanges WHERE number <= ?", (number - self._limit,)
-                )
+            if again:
+                self._amend(exchange, outcome)
+            else:
+                self._insert(self._row(exchange, outcome))
         except (sqlite3.Error, DatabaseUnusable) as error:
             # The client has its answer all the same: a full disk must not take that away.
             log.warning("The journal could not keep %s: %s", exchange.id, error)
@@ -67,6 +54,34 @@ class SqliteJournal:
         only, values = _of(namespace)
         with self._database.change() as connection:
             return connection.execute(f"DELETE FROM exchanges{only}", values).rowcount  # noqa: S608
+
+    def _insert(self, row: Sequence[object]) -> None:
+        with self._database.change() as connection:
+            number = connection.execute(_RECORD, row).lastrowid
+            assert number is not None
+            connection.execute("DELETE FROM exchanges WHERE number <= ?", (number - self._limit,))
+
+    def _amend(self, exchange: Exchange, outcome: Outcome) -> None:
+        with self._database.change() as connection:
+            connection.execute(_AMEND, (exchange.status, outcome, exchange.origin, exchange.id))
+
+    def _row(self, exchange: Exchange, outcome: Outcome) -> tuple[object, ...]:
+        body = exchange.request_body
+        kept = body and len(body) <= MAX_REQUEST_BYTES
+        return (
+            exchange.id,
+            exchange.came_at,
+            exchange.namespace,
+            exchange.method,
+            exchange.path,
+            exchange.status,
+            None if exchange.model is None else self._redacted(exchange.model),
+            exchange.stream,
+            redacted_document(body, self._redacted) if kept else None,
+            len(body),
+            outcome,
+            exchange.origin,
+        )
 
 
 def _of(namespace: str | None) -> tuple[str, tuple[str, ...]]:

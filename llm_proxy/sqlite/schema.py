@@ -33,7 +33,7 @@ CREATE TABLE limits (
 ) WITHOUT ROWID;
 CREATE TABLE exchanges (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
+    id TEXT NOT NULL,
     time REAL NOT NULL,
     namespace TEXT NOT NULL,
     method TEXT NOT NULL,
