@@ -1,6 +1,9 @@
 """The journal, in process: what is kept of an exchange, for how long, and what is not."""
 
 import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,6 +120,14 @@ def test_a_journal_that_is_off_keeps_nothing_and_says_so() -> None:
         assert read(answer)["error"]["message"] == "There is no journal: LLM_PROXY_JOURNAL is off."
     assert caller.post("/control/faults", json={"status": 503}).status_code == 201
     assert caller.post("/control/reset", json={}).status_code == 200
+
+
+def test_a_journal_that_cannot_be_written_takes_nobodys_answer_away(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    caller = client(LLM_PROXY_JOURNAL=str(path))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE exchanges")
+    assert caller.get("/v1/models").status_code == 200
 
 
 def test_a_body_that_is_too_long_is_left_out() -> None:

@@ -133,6 +133,11 @@ def test_the_halves_read_no_environment(module: str) -> None:
     assert "os" not in packages_imported(module)
 
 
+def test_sqlite_is_known_to_its_room_only() -> None:
+    knowing = {module.split("/")[0] for module in modules() if "sqlite3" in imports(module)}
+    assert knowing == {"sqlite"}
+
+
 def test_only_the_clock_sleeps() -> None:
     def sleeps(module: str) -> bool:
         tree = ast.parse((PACKAGE / f"{module}.py").read_text())
