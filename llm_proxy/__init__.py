@@ -19,22 +19,44 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     """
     # Imported here, as pytest loads the plugin in this package whether it is used or not.
     import os
+    from collections.abc import Mapping
 
     from flask import Flask
 
-    from llm_proxy import adapter, edge, logs, mock
-    from llm_proxy.memory_state import MemoryState
-    from llm_proxy.settings import from_env
+    from llm_proxy import adapter, control, edge, logs, mock
+    from llm_proxy.mock import profiles
+    from llm_proxy.settings import SettingsError, from_env
+    from llm_proxy.sqlite import place
+    from llm_proxy.sqlite.database import DatabaseUnusable
+    from llm_proxy.sqlite.journal import SqliteJournal
+    from llm_proxy.sqlite.state import SqliteState
 
-    settings = settings or from_env(os.environ)
+    environ: Mapping[str, str] = {}
+    if settings is None:
+        environ = os.environ
+        settings = from_env(environ)
+    server = settings.server
     logs.configure(settings)
+    database = place.database(place.whereabouts(server.journal, environ))
+    try:
+        database.check()
+    except DatabaseUnusable as error:
+        raise SettingsError([f"LLM_PROXY_JOURNAL: {error}"]) from None
+    state = SqliteState(database)
+    journal = None
+    if server.journal != "off":
+        journal = SqliteJournal(database, server.journal_max, logs.Redactor(settings.secrets))
     app = Flask(__name__, static_folder=None)
-    edge.install(app, settings.server)
+    edge.install(app, server, journal, journaled=("mock", "adapter", "v1"))
+    app.register_blueprint(
+        control.blueprint(state, journal, server, profiles=profiles.NAMES),
+        url_prefix="/control",
+    )
     halves = {
-        "mock": mock.blueprint(settings.mock, settings.server, MemoryState()),
-        "adapter": adapter.blueprint(settings.adapter, settings.server),
+        "mock": mock.blueprint(settings.mock, server, state),
+        "adapter": adapter.blueprint(settings.adapter, server),
     }
     for name, half in halves.items():
         app.register_blueprint(half, url_prefix=f"/{name}/v1")
-    app.register_blueprint(halves[settings.server.v1], url_prefix="/v1", name="v1")
+    app.register_blueprint(halves[server.v1], url_prefix="/v1", name="v1")
     return app

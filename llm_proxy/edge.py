@@ -1,21 +1,23 @@
-"""What surrounds every request, wherever it goes: its id, its key, its errors, its log line.
+"""What surrounds every request, wherever it goes: its id, its key, its errors, its records.
 
 Flask code, as are `serving` and the two blueprints. Knows no route but `/health`.
 """
 
 import hmac
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from llm_proxy import errors
+from llm_proxy import errors, incoming
 from llm_proxy.errors import ClientGone, InternalError, InvalidRequest, ProxyError
 from llm_proxy.exchange import Exchange
+from llm_proxy.journal.entry import Journal
 from llm_proxy.logs import bodies_wanted, log_exchange
+from llm_proxy.namespaces import namespace_of
 from llm_proxy.openai_api import errors as error_shape
 from llm_proxy.openai_api import headers
 from llm_proxy.pieces import AnswerInPieces
@@ -27,14 +29,21 @@ MAX_DRAINED_BYTES = 64 * 1024 * 1024
 """What is read of a body that is refused; a client that sends more sees a broken connection."""
 
 
-def install(app: Flask, settings: ServerSettings) -> None:
-    """Give `app` its health route, its keys, its error handlers and its request log."""
+def install(
+    app: Flask, settings: ServerSettings, journal: Journal | None, journaled: Container[str]
+) -> None:
+    """Give `app` its health route, its keys, its error handlers and its request log.
+
+    What is asked of the blueprints named in `journaled` also goes into the journal.
+    """
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # else //v1 is redirected, with a page in HTML
     app.add_url_rule(
         "/health", "health", lambda: Response(b'{"status":"ok"}', mimetype=error_shape.MEDIA_TYPE)
     )
     app.before_request(_begin_exchange)
+    if journal is not None:
+        app.before_request(_journaling(journal, journaled))
     if settings.api_keys:
         app.before_request(_key_check(settings.api_keys))
     app.after_request(_finish_exchange)
@@ -53,6 +62,15 @@ def _begin_exchange() -> None:
     )
 
 
+def _journaling(journal: Journal, journaled: Container[str]) -> Callable[[], None]:
+    def begin() -> None:
+        if request.blueprint in journaled:
+            g.exchange.record = journal.record
+            g.exchange.namespace = namespace_of(incoming.headers())
+
+    return begin
+
+
 def _finish_exchange(response: Response) -> Response:
     exchange: Exchange = g.exchange
     exchange.status = response.status_code
@@ -64,6 +82,7 @@ def _finish_exchange(response: Response) -> Response:
     if not isinstance(response.response, AnswerInPieces):
         document = b"" if request.method == "HEAD" else response.get_data()
         exchange.said(exchange.sent(document))
+        exchange.ending(exchange.outcome)
         response.call_on_close(exchange.end)
     if response.status_code >= 400:
         _drain(request.environ)

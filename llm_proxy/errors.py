@@ -55,6 +55,13 @@ class InvalidAPIKey(InvalidRequest):
     default_code = "invalid_api_key"
 
 
+class Forbidden(InvalidRequest):
+    """The request may not be made from where it comes."""
+
+    status = 403
+    default_code = "forbidden"
+
+
 class UnknownURL(InvalidRequest):
     """There is nothing at this path."""
 
@@ -98,6 +105,25 @@ class BodyTooLarge(InvalidRequest):
 
     status = 413
     default_code = "request_too_large"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The body is of a kind that is not taken here (RFC 9110, 15.5.16)."""
+
+    status = 415
+    default_code = "unsupported_media_type"
+
+
+class RateLimited(ProxyError):
+    """The client has used up what it may ask in a minute; `limit` is of `requests` or `tokens`."""
+
+    status = 429
+    default_code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, limit: str, headers: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.type = limit
+        self.headers = headers
 
 
 class InternalError(ProxyError):

@@ -11,6 +11,8 @@ import threading
 from typing import Any
 
 from llm_proxy.settings import SettingsError, from_env
+from llm_proxy.sqlite import place
+from llm_proxy.sqlite.database import DatabaseUnusable
 
 try:
     _server = from_env(os.environ).server
@@ -54,6 +56,24 @@ control_socket_disable = True
 
 # Our own log has a line for each request, with what only we know of it.
 accesslog = None
+
+
+def on_starting(arbiter: Any) -> None:
+    """Begin with an empty state, in a file that all workers share; not called on SIGHUP.
+
+    It is found here, as here the address is known that the command line may have changed.
+    """
+    address = arbiter.cfg.address[0]
+    port = address[1] if isinstance(address, tuple) else 0
+    try:
+        place.begin(_server.journal, port, arbiter.cfg.workers, os.environ)
+    except DatabaseUnusable as error:
+        sys.exit(str(SettingsError([f"LLM_PROXY_JOURNAL: {error}"])))
+
+
+def on_exit(_: Any) -> None:
+    """Leave no file behind that nobody could find again."""
+    place.end(os.environ)
 
 
 def when_ready(arbiter: Any) -> None:

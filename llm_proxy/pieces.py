@@ -67,6 +67,7 @@ class AnswerInPieces:
                             return
                     case Cut("end"):
                         self._exchange.outcome = "scripted"
+                        self._exchange.ending("scripted")
                         return
                     case Cut(how):
                         self._end_connection(reset=how == "reset")
@@ -75,6 +76,7 @@ class AnswerInPieces:
 
     def _end_connection(self, *, reset: bool) -> NoReturn:
         self._exchange.outcome = "scripted"
+        self._exchange.ending("scripted")
         self._clock.cut(reset=reset)
 
 

@@ -14,11 +14,10 @@ from typing import Any, cast
 import msgspec
 from flask import Blueprint, Response, g, request
 from msgspec.structs import replace
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
+from llm_proxy import incoming
 from llm_proxy.bounds import bounded
-from llm_proxy.clock import ClientClock
-from llm_proxy.errors import BodyTooLarge, InvalidRequest
+from llm_proxy.clock import Clock
 from llm_proxy.exchange import Exchange
 from llm_proxy.folding import collect
 from llm_proxy.mishaps import DOCUMENT_KINDS
@@ -112,7 +111,7 @@ class _Half:
             events = metered(events, prompt_tokens, self._tokenizer)
             if asked.store:
                 events = self._kept(events, surface, asked, stamp)
-            clock = _clock()
+            clock = incoming.client_clock()
             if not asked.stream:
                 with closing(lived(events, clock)) as timely:
                     reply = collect(timely)
@@ -139,7 +138,9 @@ class _Half:
         """The view of one resource."""
 
         def view(**names: str) -> Response:
-            headers = _headers()
+            headers = incoming.headers()
+            if not resource.metered:
+                self._limit(headers, 0)
             answer = resource.answer(
                 Call(
                     store=self._store,
@@ -153,8 +154,9 @@ class _Half:
             exchange: Exchange = g.exchange
             exchange.model, exchange.usage = answer.model, answer.usage
             exchange.origin = answer.origin
-            self._limit(headers, answer.usage.total_tokens if answer.usage else 0)
-            clock = _clock()
+            if resource.metered:
+                self._limit(headers, answer.usage.total_tokens if answer.usage else 0)
+            clock = incoming.client_clock()
             if answer.delay_seconds:
                 clock.wait(answer.delay_seconds)
             if answer.error is not None:
@@ -165,7 +167,7 @@ class _Half:
 
     def _understood(self, surface: Surface, exchange: Exchange) -> ChatRequest:
         """The request as the surface understands it, checked against what OpenAI refuses."""
-        asked = replace(surface.parse(self._document()), headers=_headers())
+        asked = replace(surface.parse(self._document()), headers=incoming.headers())
         exchange.model, exchange.stream = asked.model, asked.stream
         exchange.objections = partial(objections, asked, self._model_ids)
         if self._strict and (found := exchange.objections()):
@@ -201,54 +203,13 @@ class _Half:
         )
 
     def _document(self) -> bytes:
-        document = _body(self._settings.max_body_bytes)
-        if g.exchange.keep_bodies:
-            g.exchange.request_body = document
+        document = incoming.body(self._settings.max_body_bytes)
+        g.exchange.request_body = document
         return document
 
 
-def _body(max_bytes: int) -> bytes:
-    """The body of the request.
-
-    Raises:
-        BodyTooLarge: it is longer than `max_bytes`.
-        InvalidRequest: it ends too early, or its chunks are malformed.
-    """
-    # Werkzeug cuts a body without a Content-Length off at its limit, and says nothing. With
-    # one byte more let in, a body that is too long is always seen to be.
-    request.max_content_length = max_bytes + 1
-    try:
-        document = request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        document = None
-    except (ClientDisconnected, OSError):
-        raise InvalidRequest("The body of the request did not arrive whole.") from None
-    if document is None or len(document) > max_bytes:
-        raise BodyTooLarge(
-            f"The body of the request is larger than {max_bytes} bytes, "
-            "the limit that LLM_PROXY_MAX_BODY_BYTES sets."
-        )
-    return document
-
-
-def _headers() -> dict[str, str]:
-    """The headers of the request, their names in lower case (RFC 9110, 5.1: in any case)."""
-    return {
-        key[5:].replace("_", "-").lower(): value
-        for key, value in request.environ.items()
-        if key.startswith("HTTP_")
-    }
-
-
-def _clock() -> ClientClock:
-    """A clock that watches the client's connection, where the server shows it."""
-    environ = request.environ
-    gunicorns = environ.get("gunicorn.socket")
-    return ClientClock(gunicorns or environ.get("werkzeug.socket"), can_reset=gunicorns is not None)
-
-
 def _document(
-    document: bytes, fault: WireFault | None, exchange: Exchange, clock: ClientClock
+    document: bytes, fault: WireFault | None, exchange: Exchange, clock: Clock
 ) -> Response:
     """The response that is one JSON document, with what is to go wrong with it."""
     if fault is None or fault.kind not in DOCUMENT_KINDS or request.method == "HEAD":

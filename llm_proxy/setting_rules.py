@@ -5,9 +5,11 @@ A rule raises `ValueError` with a message that reads on after the name of the va
 """
 
 import math
+import os
 import re
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -97,6 +99,33 @@ def tokenizer(raw: str) -> str:
     if name != "chars" and find_spec("toktok") is None:
         raise ValueError(f"{raw} needs the package toktok-rs; install it beside this one")
     return name
+
+
+def journal(raw: str) -> str:
+    """`off`, or the path of a file that can be written to; SQLite's, if it is there."""
+    if raw == "off":
+        return raw
+    path = Path(raw)
+    try:
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{raw!r} is no file")
+        if not path.parent.is_dir():
+            raise ValueError(f"there is no folder {str(path.parent)!r}")
+        if not os.access(path.parent, os.W_OK | os.X_OK):  # SQLite keeps two files beside it
+            raise ValueError(f"the folder {str(path.parent)!r} is not writable")
+        if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+            raise ValueError(f"{raw!r} is not writable")
+        if path.exists() and _begins_unlike(path, b"SQLite format 3\0"):
+            raise ValueError(f"{raw!r} is there, and is not an SQLite file")
+    except OSError as error:
+        raise ValueError(f"{raw!r} cannot be used: {error.strerror}") from None
+    return raw
+
+
+def _begins_unlike(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        head = file.read(len(magic))
+    return head not in (b"", magic)
 
 
 def http_url(raw: str) -> str:

@@ -58,6 +58,8 @@ class ServerSettings:
     log_format: Literal["text", "json"] = setting(
         "LLM_PROXY_LOG_FORMAT", "text", rules.one_of("text", "json")
     )
+    journal: str = setting("LLM_PROXY_JOURNAL", "", rules.journal)
+    journal_max: int = setting("LLM_PROXY_JOURNAL_MAX", 1000, rules.integer(1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,8 @@ class MockSettings:
     jitter: float = setting("MOCK_JITTER", 0.0, rules.number(0, 1))
     seed: int = setting("MOCK_SEED", 0, rules.integer())
     tokenizer: TokenizerName = setting("MOCK_TOKENIZER", "chars", rules.tokenizer)
+    requests_per_minute: int = setting("MOCK_REQUESTS_PER_MINUTE", 0, rules.integer(0, 10**9))
+    tokens_per_minute: int = setting("MOCK_TOKENS_PER_MINUTE", 0, rules.integer(0, 10**9))
     strict: bool = setting("MOCK_STRICT", False, rules.boolean)
     chaos: Chaos = setting("MOCK_CHAOS", Chaos(), rules.json_object(Chaos, '{"dropRate": 0.1}'))
     fixtures: str = setting("MOCK_FIXTURES", "", rules.text)
@@ -114,8 +118,6 @@ class AdapterSettings:
 
 NOT_BUILT_YET: Mapping[str, str] = {
     "LLM_PROXY_CORS_ORIGINS": "",
-    "LLM_PROXY_JOURNAL": "off",
-    "LLM_PROXY_JOURNAL_MAX": "",
     "STREAM_SESSION_PARAM": "sessionID",
     "STREAM_LOCAL_TASKS": "0",
 }

@@ -16,8 +16,8 @@ Kind = Literal["fixture", "fault", "pacing", "quota"]
 class Scripted(Struct, frozen=True):
     """One thing that was set at run time.
 
-    `times` is how often it can still be taken (None: always). An empty `namespace` means that
-    it holds in all of them.
+    `times` is how often it can be used (None: always); `take` counts it down. An empty
+    `namespace` means that it holds in all of them.
     """
 
     number: int
@@ -25,6 +25,29 @@ class Scripted(Struct, frozen=True):
     namespace: str
     document: Mapping[str, Any]
     times: int | None = None
+
+    @property
+    def uses(self) -> str:
+        """The counter, in its namespace, of who uses it without taking it."""
+        return f"used:{self.number}"
+
+
+class Charge(Struct, frozen=True):
+    """What is to be taken from one limit, which fills up steadily: all of it in a minute.
+
+    The `amount` is at most what there is in a minute; more will never be there.
+    """
+
+    limit: str
+    amount: int
+    per_minute: int
+
+
+class Balance(Struct, frozen=True):
+    """What is left of a limit, and milliseconds until the amount will be there (0: it was)."""
+
+    left: float
+    wait_ms: int
 
 
 class State(Protocol):
@@ -39,13 +62,13 @@ class State(Protocol):
     def add(
         self, kind: Kind, namespace: str, document: Mapping[str, Any], times: int | None = None
     ) -> int:
-        """Set something; its number."""
+        """Set something; its number, which nothing else of this server ever has."""
 
     def remove(self, kind: Kind, number: int) -> bool:
         """Remove something; whether it was there."""
 
     def take(self, kind: Kind, namespace: str) -> Scripted | None:
-        """Use up one of the first thing that holds in `namespace`, and return it."""
+        """Use up one of the first thing that holds in `namespace`; what it was like before."""
 
     def count(self, namespace: str, counter: str) -> int:
         """How often a counter was advanced; 0 for one that never was."""
@@ -53,12 +76,10 @@ class State(Protocol):
     def advance(self, namespace: str, counter: str, expected: int | None = None) -> bool:
         """Count one more, unless the counter is no longer at `expected`; whether it did."""
 
-    def spend(
-        self, namespace: str, limit: str, amount: float, per_minute: int, now: float
-    ) -> tuple[bool, float]:
-        """Take `amount` from a limit that fills up steadily, if so much is left.
+    def spend(self, namespace: str, charges: Sequence[Charge], now: float) -> Sequence[Balance]:
+        """Take all amounts, or none if one of them is not there; what is left of each limit.
 
-        `now` is in Unix seconds. Returns whether there was, and what is left.
+        `now` is in Unix seconds. Who waits as long as the longest wait, and is alone, gets all.
         """
 
     def reset(self, namespace: str | None = None) -> None:

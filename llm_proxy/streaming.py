@@ -11,7 +11,7 @@ from functools import cached_property
 
 from llm_proxy.clock import Clock
 from llm_proxy.errors import ClientGone, ConnectionCut, InternalError, ProxyError
-from llm_proxy.exchange import Exchange
+from llm_proxy.exchange import Exchange, outcome_of
 from llm_proxy.mishaps import mishap
 from llm_proxy.openai_api import sse
 from llm_proxy.openai_api.surface import Encoder
@@ -147,6 +147,7 @@ class EventStream(AnswerInPieces):
                         exchange.said(text)
                     case ToolCallDelta():
                         exchange.said(event.arguments)
+            exchange.ending("done" if self._fault is None else "scripted")
             yield self._encoder.end()
             exchange.outcome = "done"
             return
@@ -159,6 +160,7 @@ class EventStream(AnswerInPieces):
         except Exception:
             log.exception("A reply broke off, request id %s", exchange.id)
             failure = InternalError(f"The reply broke off. The request id is {exchange.id}.")
+        exchange.ending(outcome_of(failure))
         yield self._encoder.fail(failure)
         exchange.ended_by(failure)
 

@@ -5,11 +5,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from llm_proxy import create_app
 from llm_proxy.openai_api.surface import Stamp
 from llm_proxy.reply import ChatRequest, Event, Events, Message
 from llm_proxy.settings import Settings, from_env
+from llm_proxy.sqlite import place
+from llm_proxy.sqlite.state import SqliteState
 
 STAMP = Stamp(id="a" * 12, created=1_700_000_000)
 
@@ -44,9 +47,19 @@ def stream_of(events: Iterable[Event | Exception]) -> Events:
         yield event
 
 
+def empty_state() -> SqliteState:
+    """A state of its own, in memory."""
+    return SqliteState(place.database(place.whereabouts("", {})))
+
+
 def client(**environ: str) -> FlaskClient:
     """A client of the whole application, in process."""
     return create_app(from_env(environ) if environ else Settings()).test_client()
+
+
+def read(answer: TestResponse) -> Any:
+    """The JSON that an answer is."""
+    return json.loads(answer.data)
 
 
 def documents(stream: bytes) -> list[Any]:

@@ -12,7 +12,6 @@ from llm_proxy.adapter.source import LegacySource
 from llm_proxy.bounds import bounded
 from llm_proxy.chaos import Chaos
 from llm_proxy.folding import collect
-from llm_proxy.memory_state import MemoryState
 from llm_proxy.mock.faults.precedence import Faults
 from llm_proxy.mock.source import MockSource
 from llm_proxy.openai_api.surface import Surface
@@ -22,7 +21,7 @@ from llm_proxy.reply import ASIDES, Events, Source
 from llm_proxy.settings import AdapterSettings, MockSettings
 from llm_proxy.tokenizers import Characters, Exact, Tokenizer
 from llm_proxy.tokens import count_prompt, metered
-from tests.builders import STAMP
+from tests.builders import STAMP, empty_state
 
 
 class Echoing:
@@ -33,11 +32,12 @@ class Echoing:
         yield from (json.dumps({"type": "citation", "data": number}) for number in ("1", "22"))
 
 
-FAULTS = Faults(MemoryState(), Chaos(), seed=0)
+STATE = empty_state()
+FAULTS = Faults(STATE, Chaos(), seed=0)
 SOURCES: Mapping[str, Source] = {
-    "canned": MockSource(MockSettings(), FAULTS),
-    "echo": MockSource(MockSettings(reply="echo"), FAULTS),
-    "paced": MockSource(MockSettings(ttft_ms=1, tokens_per_second=9), FAULTS),
+    "canned": MockSource(MockSettings(), STATE, FAULTS),
+    "echo": MockSource(MockSettings(reply="echo"), STATE, FAULTS),
+    "paced": MockSource(MockSettings(ttft_ms=1, tokens_per_second=9), STATE, FAULTS),
     "legacy": LegacySource(AdapterSettings(), Echoing()),  # type: ignore[arg-type]
 }
 TOKENIZERS: Mapping[str, Tokenizer] = {"chars": Characters(), "o200k": Exact("o200k_base")}

@@ -13,8 +13,9 @@ from openai import OpenAI
 from werkzeug.serving import make_server
 
 from llm_proxy import edge, mock
-from llm_proxy.memory_state import MemoryState
 from llm_proxy.settings import MockSettings, ServerSettings
+from llm_proxy.sqlite.state import SqliteState
+from tests.builders import empty_state
 from tests.sdk import client_of, user
 from tests.servers import Server, new_session
 
@@ -121,16 +122,16 @@ def test_the_client_gives_up_on_a_stall(server: Server) -> None:
 
 
 @pytest.fixture
-def state() -> MemoryState:
-    return MemoryState()
+def state() -> SqliteState:
+    return empty_state()
 
 
 @pytest.fixture
-def retrying(state: MemoryState) -> Iterator[OpenAI]:
+def retrying(state: SqliteState) -> Iterator[OpenAI]:
     """A client that retries twice, of a mock in this process, whose state can be reached."""
     settings = ServerSettings()
     app = Flask(__name__)
-    edge.install(app, settings)
+    edge.install(app, settings, None, ())
     half = mock.blueprint(MockSettings(reply="echo"), settings, state)
     app.register_blueprint(half, url_prefix="/v1")
     served = make_server("127.0.0.1", 0, app, threaded=True)
@@ -164,14 +165,14 @@ QUEUED: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("document", QUEUED, ids=lambda document: str(document["status"]))
 def test_the_client_succeeds_at_the_third_try(
-    retrying: OpenAI, state: MemoryState, document: dict[str, Any]
+    retrying: OpenAI, state: SqliteState, document: dict[str, Any]
 ) -> None:
     state.add("fault", "", document, times=2)
     assert say(retrying) == TEXT
     assert list(state.scripted("fault")) == []
 
 
-def test_the_client_gives_up_after_the_third_try(retrying: OpenAI, state: MemoryState) -> None:
+def test_the_client_gives_up_after_the_third_try(retrying: OpenAI, state: SqliteState) -> None:
     state.add("fault", "", {"status": 429, "retryAfter": 0.01, "message": "slowly"}, times=3)
     with pytest.raises(openai.RateLimitError) as raised:
         say(retrying)
@@ -180,13 +181,13 @@ def test_the_client_gives_up_after_the_third_try(retrying: OpenAI, state: Memory
     assert list(state.scripted("fault")) == []
 
 
-def test_a_resource_uses_the_queue_too(retrying: OpenAI, state: MemoryState) -> None:
+def test_a_resource_uses_the_queue_too(retrying: OpenAI, state: SqliteState) -> None:
     state.add("fault", "", {"status": 503, "retryAfter": 0.01}, times=1)
     assert retrying.models.list().data
     assert list(state.scripted("fault")) == []
 
 
-def test_a_client_without_a_retry_sees_the_drop(retrying: OpenAI, state: MemoryState) -> None:
+def test_a_client_without_a_retry_sees_the_drop(retrying: OpenAI, state: SqliteState) -> None:
     state.add("fault", "", {"kind": "disconnect"}, times=1)
     with pytest.raises(openai.APIConnectionError):
         say(retrying.with_options(max_retries=0))

@@ -158,6 +158,7 @@ NEEDED: dict[type[ProxyError], dict[str, Any]] = {
     errors.MethodNotAllowed: {"allowed": "GET"},
     errors.PassedOn: {"status": 502, "type": "server_error"},
     errors.ScriptedError: {"status": 500, "type": "server_error"},
+    errors.RateLimited: {"limit": "tokens", "headers": {}},
 }
 """What some errors want to be told beside their message."""
 

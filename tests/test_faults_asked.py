@@ -7,7 +7,6 @@ import pytest
 
 from llm_proxy.chaos import Chaos
 from llm_proxy.errors import InvalidRequest, ProxyError
-from llm_proxy.memory_state import MemoryState
 from llm_proxy.mock.faults import FaultSpec, FixtureFaults, Spoken, Trouble
 from llm_proxy.mock.faults.headers import asked_for
 from llm_proxy.mock.faults.orders import fault_order
@@ -19,7 +18,9 @@ from llm_proxy.openai_api.resource import Answer, Call, Resource
 from llm_proxy.prompts import replies
 from llm_proxy.reply import ChatRequest, Finish, Message, TextDelta, WireFault
 from llm_proxy.settings import MockSettings
+from llm_proxy.sqlite.state import SqliteState
 from llm_proxy.store import Store
+from tests.builders import empty_state
 
 ALWAYS = Chaos(drop_rate=1)
 RESET = FixtureFaults(fault=FaultSpec(kind="reset"))
@@ -202,12 +203,12 @@ def test_no_message_makes_continue_run_the_request_again() -> None:
     assert not [message for message in messages if message[0].isdigit()]
 
 
-def faults(chaos: Chaos = ALWAYS, state: MemoryState | None = None, seed: int = 0) -> Faults:
-    return Faults(state or MemoryState(), chaos, seed)
+def faults(chaos: Chaos = ALWAYS, state: SqliteState | None = None, seed: int = 0) -> Faults:
+    return Faults(state or empty_state(), chaos, seed)
 
 
-def queue(document: Mapping[str, Any], namespace: str = "", times: int = 1) -> MemoryState:
-    state = MemoryState()
+def queue(document: Mapping[str, Any], namespace: str = "", times: int = 1) -> SqliteState:
+    state = empty_state()
     state.add("fault", namespace, document, times)
     return state
 
@@ -239,7 +240,7 @@ def test_what_is_queued_in_one_namespace_is_not_seen_in_another() -> None:
 
 
 def test_what_is_queued_later_is_seen() -> None:
-    state = MemoryState()
+    state = empty_state()
     asking = faults(Chaos(), state)
     assert asking.trouble({}) == Trouble()
     state.add("fault", "", {"kind": "reset"}, times=1)
@@ -312,7 +313,7 @@ def test_a_rate_is_about_the_share_that_fails() -> None:
 
 
 def test_a_run_can_be_repeated_after_a_reset() -> None:
-    state = MemoryState()
+    state = empty_state()
     asking = faults(Chaos(drop_rate=0.5), state)
     first = [asking.trouble({}).fails for _ in range(50)]
     state.reset()
@@ -321,7 +322,7 @@ def test_a_run_can_be_repeated_after_a_reset() -> None:
 
 def test_several_prompts_of_one_request_use_the_queue_up_once() -> None:
     state = queue({"kind": "reset"}, times=2)
-    source = MockSource(MockSettings(reply="echo"), faults(Chaos(), state))
+    source = MockSource(MockSettings(reply="echo"), state, faults(Chaos(), state))
     messages = tuple(Message(role="user", text=text) for text in ("a", "b"))
     request = ChatRequest(endpoint="completions", model="m", messages=messages, n=2)
     events = [event for event in replies(source, request) if not isinstance(event, Finish)]

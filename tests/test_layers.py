@@ -27,7 +27,10 @@ MAY_IMPORT_OURS = {
     "mishaps": {"reply"},
     "namespaces": set(),
     "state": set(),
-    "memory_state": {"state"},
+    "latest": {"state"},
+    "journal": {"exchange", "journal"},
+    "sqlite": {"state", "exchange", "journal", "sqlite"},
+    "control": {"errors", "reply", "openai_api", "mock", "control"},
     "store": {"reply"},
     "allowance": set(),
     "limits": {"allowance", "openai_api"},
@@ -54,15 +57,17 @@ MAY_IMPORT_OURS = {
         "settings",
         "chaos",
         "allowance",
+        "limits",
         "namespaces",
         "state",
+        "latest",
         "openai_api",
         "mock",
     },
     "adapter": {"errors", "reply", "settings", "adapter"},
     "testing": {"testing"},
 }
-"""By room. `edge`, `serving`, the composition root and the two blueprints are the Flask shell.
+"""By room. The modules in `SHELL` are the Flask shell.
 
 What tests use stands outside: it starts the whole, and talks to it.
 """
@@ -72,7 +77,9 @@ SHELL = {
     "__main__",
     "gunicorn_conf",
     "edge",
+    "incoming",
     "serving",
+    "control/__init__",
     "mock/__init__",
     "adapter/__init__",
     "testing/control",
@@ -136,7 +143,7 @@ def test_the_halves_do_not_know_each_other(half: str) -> None:
             assert other not in rooms_imported(module)
 
 
-@pytest.mark.parametrize("module", ["edge", "serving", "streaming"])
+@pytest.mark.parametrize("module", ["edge", "incoming", "serving", "streaming"])
 def test_the_shell_knows_neither_half(module: str) -> None:
     assert not rooms_imported(module) & {"mock", "adapter"}
 
@@ -144,6 +151,11 @@ def test_the_shell_knows_neither_half(module: str) -> None:
 @pytest.mark.parametrize("module", [m for m in modules() if m.split("/")[0] in ("mock", "adapter")])
 def test_the_halves_read_no_environment(module: str) -> None:
     assert "os" not in packages_imported(module)
+
+
+def test_sqlite_is_known_to_its_room_only() -> None:
+    knowing = {module.split("/")[0] for module in modules() if "sqlite3" in imports(module)}
+    assert knowing == {"sqlite"}
 
 
 def test_only_the_clock_sleeps() -> None:

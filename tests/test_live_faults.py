@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from llm_proxy.chaos import Chaos
-from llm_proxy.memory_state import MemoryState
 from llm_proxy.mishaps import Cut, document_mishap, mishap
 from llm_proxy.mock.faults.precedence import Faults
 from llm_proxy.reply import WireFault, WireFaultKind
+from tests.builders import empty_state
 from tests.raw_client import NOTHING, End, RawAnswer, asked, sent
 from tests.servers import FLASK, PATIENCE_SECONDS, Server, running, running_gunicorn
 
@@ -289,7 +289,7 @@ def test_the_development_server_can_disconnect(development_server: Server) -> No
 
 def test_chance_fails_the_same_requests_in_every_run() -> None:
     chaos = '{"dropRate": 0.4, "latencyMs": 1}'
-    expected = Faults(MemoryState(), Chaos(drop_rate=0.4), seed=7)
+    expected = Faults(empty_state(), Chaos(drop_rate=0.4), seed=7)
     fails = [expected.trouble({}).fails for _ in range(12)]
     assert len(set(fails)) == 2
     with running_gunicorn(MOCK_CHAOS=chaos, MOCK_SEED="7") as server:

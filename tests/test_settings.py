@@ -60,14 +60,12 @@ WRONG = {
     "MOCK_RECORD": ("api.openai.com", "'api.openai.com' is not a URL like http://host:8000/path"),
     "MOCK_RECORD_KEY": ("a\nb", "the value holds characters that an HTTP header cannot carry"),
     "MOCK_REPLAY_SPEED": ("-2", "-2 is less than 0"),
-    "LLM_PROXY_JOURNAL": (
-        "x.db",
-        "this version does not act on it yet; remove it or set it to off",
-    ),
     "MOCK_CHAOS": (
         '{"dropRate": 2}',
         """'{"dropRate": 2}' does not fit: Expected `float` <= 1.0 - at `$.dropRate`""",
     ),
+    "LLM_PROXY_JOURNAL": ("no/such/x.db", "there is no folder 'no/such'"),
+    "LLM_PROXY_JOURNAL_MAX": ("0", "0 is less than 1"),
     "MOCK_TOKENIZER": ("gpt2", "'gpt2' is not one of chars, o200k, cl100k"),
     "MOCK_STRICT": ("maybe", "'maybe' is not one of 1, true, yes, 0, false, no"),
     "STREAM_URL": (

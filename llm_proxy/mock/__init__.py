@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from flask import Blueprint
 
 from llm_proxy import serving
-from llm_proxy.limits import Unlimited
 from llm_proxy.mock.faults.precedence import Faults
+from llm_proxy.mock.quota import Quotas
 from llm_proxy.mock.recording.embeddings import RecordingEmbeddings
 from llm_proxy.mock.recording.shelf import Shelf
 from llm_proxy.mock.recording.source import RecordingSource
@@ -20,7 +20,7 @@ from llm_proxy.tokenizers import tokenizer
 
 
 def blueprint(settings: MockSettings, server: ServerSettings, state: State) -> Blueprint:
-    """The routes of the mock, to be mounted below any base."""
+    """The routes of the mock, to be mounted below any base; `state` is what was set at run time."""
     faults = Faults(state, settings.chaos, settings.seed)
     recorder: RecordingSource | None = None
     resources: Sequence[Resource] = RESOURCES
@@ -38,12 +38,12 @@ def blueprint(settings: MockSettings, server: ServerSettings, state: State) -> B
         resources = (recorded, *(one for one in RESOURCES if one.path != recorded.path))
     return serving.half(
         "mock",
-        MockSource(settings, faults, recorder),
+        MockSource(settings, state, faults, recorder),
         server,
         resources,
         model_ids=settings.models,
         tokenizer=tokenizer(settings.tokenizer),
-        limits=Unlimited(),
+        limits=Quotas(settings, state),
         dressed=faults.dressed,
         strict=settings.strict,
     )

@@ -6,6 +6,8 @@ any vendor's: a hosted model of its class answers about so fast on an ordinary d
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Any, get_args
 
 from llm_proxy.mock.pacing import Pace
 from llm_proxy.settings import MockSettings, ProfileName
@@ -19,6 +21,9 @@ PROFILES: Mapping[ProfileName, Pace] = {
     "reasoning": Pace(ttft_seconds=5.0, tokens_per_second=100, jitter=0.3),
     "local": Pace(ttft_seconds=0.4, tokens_per_second=25, jitter=0.1),
 }
+
+NAMES = tuple(filter(None, get_args(ProfileName)))
+"""What a user may name: each profile, and `auto`."""
 
 BY_MODEL: Sequence[tuple[str, ProfileName]] = (
     ("*embedding*", "instant"),
@@ -42,11 +47,28 @@ def profile(name: ProfileName, model: str) -> Pace:
     return PROFILES[name]
 
 
-def pace(settings: MockSettings, model: str) -> Pace:
-    """The pace that the settings ask for: what they spell out, else what the profile has."""
-    named = profile(settings.profile, model)
+def pace(
+    settings: MockSettings, model: str, asked: Mapping[str, Any] = MappingProxyType({})
+) -> Pace:
+    """The pace of a reply: as `asked` at run time, else as the settings spell it out, else as
+    the profile has it.
+
+    `asked` may have `profile`, `ttftMs`, `tokensPerSecond` and `jitter`; a profile in it takes
+    the place of all that the settings say.
+    """
+    if "profile" in asked:
+        usual = profile(asked["profile"], model)
+    else:
+        named = profile(settings.profile, model)
+        usual = Pace(
+            ttft_seconds=settings.ttft_ms / 1000 or named.ttft_seconds,
+            tokens_per_second=settings.tokens_per_second or named.tokens_per_second,
+            jitter=settings.jitter or named.jitter,
+        )
+    if not asked:
+        return usual
     return Pace(
-        ttft_seconds=settings.ttft_ms / 1000 or named.ttft_seconds,
-        tokens_per_second=settings.tokens_per_second or named.tokens_per_second,
-        jitter=settings.jitter or named.jitter,
+        ttft_seconds=asked.get("ttftMs", usual.ttft_seconds * 1000) / 1000,
+        tokens_per_second=asked.get("tokensPerSecond", usual.tokens_per_second),
+        jitter=asked.get("jitter", usual.jitter),
     )

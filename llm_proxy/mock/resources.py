@@ -56,7 +56,7 @@ def _number(document: bytes) -> str:
 
 
 RESOURCES = (
-    Resource("POST", "/embeddings", embeddings),
-    Resource("POST", "/moderations", moderations),
-    Resource("POST", "/rerank", rerank),
+    Resource("POST", "/embeddings", embeddings, metered=True),
+    Resource("POST", "/moderations", moderations, metered=True),
+    Resource("POST", "/rerank", rerank, metered=True),
 )

@@ -1,5 +1,6 @@
 """The source of the mock's replies: what it says, which tools it calls, and how fast."""
 
+from llm_proxy.latest import Latest
 from llm_proxy.mock.calls import chosen_tools, tool_calls
 from llm_proxy.mock.canned import canned_reply
 from llm_proxy.mock.chance import number_of
@@ -8,19 +9,26 @@ from llm_proxy.mock.faults.precedence import Faults
 from llm_proxy.mock.faults.wrapper import troubled
 from llm_proxy.mock.pacing import paced
 from llm_proxy.mock.profiles import pace
+from llm_proxy.namespaces import namespace_of
 from llm_proxy.reply import ChatRequest, Events, Source, spoken
 from llm_proxy.settings import MockSettings
+from llm_proxy.state import State
 
 
 class MockSource:
     """Answers every request, the same way each time, but for the faults that are asked for."""
 
     def __init__(
-        self, settings: MockSettings, faults: Faults, recorder: Source | None = None
+        self,
+        settings: MockSettings,
+        state: State,
+        faults: Faults,
+        recorder: Source | None = None,
     ) -> None:
         self._faults = faults
         self._recorder = recorder
         self._settings = settings
+        self._pacing = Latest(state, "pacing", lambda scripted: scripted.document)
 
     def reply(self, request: ChatRequest) -> Events:
         """The words or tool calls of each choice, then its finish.
@@ -34,8 +42,8 @@ class MockSource:
         """
         number = number_of(request, self._settings.seed)
         events = self._recorder.reply(request) if self._recorder else self._choices(request, number)
-        speed = pace(self._settings, request.model)
-        if speed:
+        asked = self._pacing.holding(namespace_of(request.headers)) or {}
+        if speed := pace(self._settings, request.model, asked):
             events = paced(events, speed, number)
         if request.part:
             return events

@@ -64,9 +64,11 @@ def answer(document: Mapping[str, Any]) -> Answer:
 class Resource(Struct, frozen=True):
     """One method and path below a base; names in the path stand in angle brackets.
 
-    `answer` raises `ProxyError`.
+    `answer` raises `ProxyError`. Where it is `metered`, it has a usage and changes nothing, so
+    that the request can be counted, and refused, when the usage is known.
     """
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
     answer: Callable[[Call], Answer]
+    metered: bool = False

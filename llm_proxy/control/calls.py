@@ -1,0 +1,74 @@
+"""What a call of the control API may come from, and which namespace it is about."""
+
+from collections.abc import Mapping
+
+from llm_proxy.errors import Forbidden, InvalidRequest, UnsupportedMediaType
+
+MEDIA_TYPE = "application/json"
+
+
+def refuse_foreign(headers: Mapping[str, str]) -> None:
+    """See to it that the call does not come from a page of another site.
+
+    Browsers tell where a call comes from (Fetch Standard, `Origin`; Fetch Metadata,
+    `Sec-Fetch-Site`); other clients send neither header.
+
+    Raises:
+        Forbidden: it does.
+    """
+    origin, host = headers.get("origin"), headers.get("host", "")
+    foreign_origin = origin is not None and origin.partition("://")[2] != host
+    if foreign_origin or headers.get("sec-fetch-site") == "cross-site":
+        seen = f": its origin is {origin!r}, and this is {host!r}" if foreign_origin else ""
+        raise Forbidden(f"The control API may not be called from a page of another site{seen}.")
+
+
+def refuse_other_media(media_type: str) -> None:
+    """See to it that a body is JSON by name, which a form of a foreign page cannot send.
+
+    Raises:
+        UnsupportedMediaType: it is not.
+    """
+    if media_type != MEDIA_TYPE:
+        seen = f"not {media_type!r}" if media_type else "and the request names no Content-Type"
+        raise UnsupportedMediaType(f"The body must be {MEDIA_TYPE}, {seen}.")
+
+
+def namespace_asked(
+    headers: Mapping[str, str], query: Mapping[str, str], in_body: str | None = None
+) -> str | None:
+    """The namespace that the call is about; None for a call that is not about one.
+
+    It is named by `X-Mock-Namespace`, in the query or in the body. The API key of the call
+    says who calls, and not about what.
+
+    Raises:
+        InvalidRequest: two different ones are named.
+    """
+    places = (
+        headers.get("x-mock-namespace", "").strip(),
+        query.get("namespace", ""),
+        in_body or "",
+    )
+    named = list(dict.fromkeys(filter(None, places)))
+    if len(named) > 1:
+        raise InvalidRequest(
+            f"The call names two namespaces: {named[0]!r} and {named[1]!r}.", param="namespace"
+        )
+    return named[0] if named else None
+
+
+def limit_asked(query: Mapping[str, str], most: int) -> int:
+    """The number of items that the query asks for, all there can be by default.
+
+    Raises:
+        InvalidRequest: it asks for another number, or for what is none.
+    """
+    asked = query.get("limit", str(most))
+    if not (asked.isascii() and asked.isdigit() and 1 <= int(asked[:9]) <= most):
+        raise InvalidRequest(
+            f"Invalid value for 'limit': {asked!r} is not a whole number from 1 to {most}.",
+            param="limit",
+            code="invalid_value",
+        )
+    return int(asked)

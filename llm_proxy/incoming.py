@@ -1,0 +1,47 @@
+"""What Flask and the server know of a request: its body, its headers, its connection."""
+
+from flask import request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from llm_proxy.clock import ClientClock
+from llm_proxy.errors import BodyTooLarge, InvalidRequest
+
+
+def body(max_bytes: int) -> bytes:
+    """The body of the request.
+
+    Raises:
+        BodyTooLarge: it is longer than `max_bytes`.
+        InvalidRequest: it ends too early, or its chunks are malformed.
+    """
+    # Werkzeug cuts a body without a Content-Length off at its limit, and says nothing. With
+    # one byte more let in, a body that is too long is always seen to be.
+    request.max_content_length = max_bytes + 1
+    try:
+        document = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        document = None
+    except (ClientDisconnected, OSError):
+        raise InvalidRequest("The body of the request did not arrive whole.") from None
+    if document is None or len(document) > max_bytes:
+        raise BodyTooLarge(
+            f"The body of the request is larger than {max_bytes} bytes, "
+            "the limit that LLM_PROXY_MAX_BODY_BYTES sets."
+        )
+    return document
+
+
+def headers() -> dict[str, str]:
+    """The headers of the request, their names in lower case (RFC 9110, 5.1: in any case)."""
+    return {
+        key[5:].replace("_", "-").lower(): value
+        for key, value in request.environ.items()
+        if key.startswith("HTTP_")
+    }
+
+
+def client_clock() -> ClientClock:
+    """A clock that watches the client's connection, where the server shows it."""
+    environ = request.environ
+    gunicorns = environ.get("gunicorn.socket")
+    return ClientClock(gunicorns or environ.get("werkzeug.socket"), can_reset=gunicorns is not None)

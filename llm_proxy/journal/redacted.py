@@ -1,0 +1,40 @@
+"""A document without its secrets, which is still the JSON that it was."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+
+def redacted_document(document: bytes, redacted: Callable[[str], str]) -> str:
+    """The JSON of `document`, its strings redacted; what is no JSON becomes one string.
+
+    `redacted` takes secrets out of a text, by their value or by the name before them.
+    """
+    text = document.decode(errors="replace")
+    clean = redacted(text)
+    try:
+        parsed = msgspec.json.decode(document)
+        if clean != text:
+            # What is right for a text can break JSON: {"token": 5} becomes {"token": ***}.
+            text = msgspec.json.encode(_walked(parsed, "", redacted)).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.encode(clean).decode()
+    return text
+
+
+def _walked(value: Any, name: str, redacted: Callable[[str], str]) -> Any:
+    """The value, which stands behind `name`."""
+    match value:
+        case dict():
+            return {redacted(key): _walked(one, key, redacted) for key, one in value.items()}
+        case list():
+            return [_walked(one, name, redacted) for one in value]
+        case bool() | None:
+            return value
+        case _ if redacted(f"{name}=x") != f"{name}=x":
+            return "***"
+        case str():
+            return redacted(value)
+        case _:
+            return value

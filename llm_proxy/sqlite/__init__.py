@@ -1,0 +1,1 @@
+"""SQLite: what all workers of one server share, in one file. Knows no Flask and no JSON shape."""
