@@ -229,7 +229,7 @@ def test_a_reset_forgets_one_namespace_or_all(body: Any, left: list[str]) -> Non
     caller = client()
     for namespace in ("", "a", "b"):
         headers = {"X-Mock-Namespace": namespace}
-        caller.post("/control/faults", json={"status": 503}, headers=headers)
+        caller.post("/control/faults", json={"status": 503, "times": 9}, headers=headers)
         caller.put("/control/quota", json={"requestsPerMinute": 9}, headers=headers)
         caller.post("/v1/moderations", json={"input": "hi"}, headers=headers)
     answer = (
