@@ -30,7 +30,10 @@ MAX_DRAINED_BYTES = 64 * 1024 * 1024
 
 
 def install(
-    app: Flask, settings: ServerSettings, journal: Journal | None, journaled: Container[str]
+    app: Flask,
+    settings: ServerSettings,
+    journal: Journal | None = None,
+    journaled: Container[str] = (),
 ) -> None:
     """Give `app` its health route, its keys, its error handlers and its request log.
 
