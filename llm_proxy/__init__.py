@@ -30,6 +30,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from llm_proxy.sqlite.database import DatabaseUnusable
     from llm_proxy.sqlite.journal import SqliteJournal
     from llm_proxy.sqlite.state import SqliteState
+    from llm_proxy.sqlite.store import SqliteStore
 
     environ: Mapping[str, str] = {}
     if settings is None:
@@ -53,8 +54,8 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
         url_prefix="/control",
     )
     halves = {
-        "mock": mock.blueprint(settings.mock, server, state),
-        "adapter": adapter.blueprint(settings.adapter, server),
+        "mock": mock.blueprint(settings.mock, server, state, SqliteStore(database, "mock")),
+        "adapter": adapter.blueprint(settings.adapter, server, SqliteStore(database, "adapter")),
     }
     for name, half in halves.items():
         app.register_blueprint(half, url_prefix=f"/{name}/v1")

@@ -48,6 +48,7 @@ def half(
     settings: ServerSettings,
     resources: Sequence[Resource],
     *,
+    store: Store,
     model_ids: Sequence[str],
     tokenizer: Tokenizer,
     limits: Limits,
@@ -56,12 +57,12 @@ def half(
 ) -> Blueprint:
     """A blueprint that serves every surface from `source`, and `resources` beside them.
 
-    It lists `model_ids`. Every request is counted by `limits`. `dressed` may change what any
-    resource answers. A `strict` half refuses what OpenAI refuses; another answers it, and
-    the exchange can tell what OpenAI would have said.
+    It lists `model_ids`, and keeps replies in `store`. Every request is counted by `limits`.
+    `dressed` may change what any resource answers. A `strict` half refuses what OpenAI refuses;
+    another answers it, and the exchange can tell what OpenAI would have said.
     """
     blueprint = Blueprint(name, __name__)
-    views = _Half(source, settings, Store(), model_ids, tokenizer, limits, strict)
+    views = _Half(source, settings, store, model_ids, tokenizer, limits, strict)
     for surface in SURFACES:
         blueprint.add_url_rule(
             surface.path, f"POST {surface.path}", views.surface_view(surface), methods=["POST"]

@@ -13,6 +13,7 @@ from llm_proxy.reply import ChatRequest, Event, Events, Message
 from llm_proxy.settings import Settings, from_env
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.state import SqliteState
+from llm_proxy.sqlite.store import SqliteStore
 
 STAMP = Stamp(id="a" * 12, created=1_700_000_000)
 
@@ -50,6 +51,11 @@ def stream_of(events: Iterable[Event | Exception]) -> Events:
 def empty_state() -> SqliteState:
     """A state of its own, in memory."""
     return SqliteState(place.database(place.whereabouts("", {})))
+
+
+def empty_store() -> SqliteStore:
+    """A store of its own, in memory."""
+    return SqliteStore(place.database(place.whereabouts("", {})), "mock")
 
 
 def client(**environ: str) -> FlaskClient:

@@ -15,7 +15,7 @@ from werkzeug.serving import make_server
 from llm_proxy import edge, mock
 from llm_proxy.settings import MockSettings, ServerSettings
 from llm_proxy.sqlite.state import SqliteState
-from tests.builders import empty_state
+from tests.builders import empty_state, empty_store
 from tests.sdk import client_of, user
 from tests.servers import Server, new_session
 
@@ -132,7 +132,7 @@ def retrying(state: SqliteState) -> Iterator[OpenAI]:
     settings = ServerSettings()
     app = Flask(__name__)
     edge.install(app, settings, None, ())
-    half = mock.blueprint(MockSettings(reply="echo"), settings, state)
+    half = mock.blueprint(MockSettings(reply="echo"), settings, state, empty_store())
     app.register_blueprint(half, url_prefix="/v1")
     served = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=served.serve_forever)

@@ -18,13 +18,13 @@ from llm_proxy.mock.resources import RESOURCES, embeddings
 from llm_proxy.mock.vectors import similarity, vector
 from llm_proxy.openai_api.resource import Answer, Call
 from llm_proxy.reply import Usage
-from llm_proxy.store import Store
+from tests.builders import empty_store
 
 SMALL = "text-embedding-3-small"
 
 
 def call(document: object) -> Call:
-    return Call(store=Store(), names={}, query={}, document=json.dumps(document).encode())
+    return Call(store=empty_store(), names={}, query={}, document=json.dumps(document).encode())
 
 
 def answered(input_: object, **fields: Any) -> Answer:

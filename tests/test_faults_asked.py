@@ -19,8 +19,7 @@ from llm_proxy.prompts import replies
 from llm_proxy.reply import ChatRequest, Finish, Message, TextDelta, WireFault
 from llm_proxy.settings import MockSettings
 from llm_proxy.sqlite.state import SqliteState
-from llm_proxy.store import Store
-from tests.builders import empty_state
+from tests.builders import empty_state, empty_store
 
 ALWAYS = Chaos(drop_rate=1)
 RESET = FixtureFaults(fault=FaultSpec(kind="reset"))
@@ -331,7 +330,7 @@ def test_several_prompts_of_one_request_use_the_queue_up_once() -> None:
 
 
 def answered(headers: dict[str, str], resource: Resource) -> Answer:
-    call = Call(store=Store(), names={}, query={}, headers=headers, document=b"")
+    call = Call(store=empty_store(), names={}, query={}, headers=headers, document=b"")
     return faults(Chaos()).dressed(resource).answer(call)
 
 

@@ -29,7 +29,7 @@ MAY_IMPORT_OURS = {
     "state": set(),
     "latest": {"state"},
     "journal": {"exchange", "journal"},
-    "sqlite": {"state", "exchange", "journal", "sqlite"},
+    "sqlite": {"reply", "namespaces", "state", "store", "exchange", "journal", "sqlite"},
     "control": {"errors", "reply", "openai_api", "mock", "control"},
     "store": {"reply"},
     "allowance": set(),

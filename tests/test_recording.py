@@ -35,8 +35,7 @@ from llm_proxy.reply import (
     ToolCallDelta,
     Usage,
 )
-from llm_proxy.store import Store
-from tests.builders import chat_document
+from tests.builders import chat_document, empty_store
 from tests.raw_upstream import (
     CHUNKED_HEAD,
     LAST_CHUNK,
@@ -486,7 +485,7 @@ def test_responses_are_recorded_too() -> None:
 def embedded(upstream: RawUpstream, shelf: Shelf, **fields: Any) -> Any:
     document = json.dumps({"model": "text-embedding-3-small", **fields}).encode()
     api = Upstream(upstream.origin, "", PATIENCE_SECONDS)
-    call = Call(store=Store(), names={}, query={}, document=document)
+    call = Call(store=empty_store(), names={}, query={}, document=document)
     return RecordingEmbeddings(api, shelf)(call)
 
 

@@ -17,8 +17,7 @@ from llm_proxy.mock.recording.source import RecordingSource
 from llm_proxy.mock.recording.upstream import Upstream
 from llm_proxy.openai_api.resource import Call
 from llm_proxy.reply import IDLE, Event, TextDelta
-from llm_proxy.store import Store
-from tests.builders import chat_document
+from tests.builders import chat_document, empty_store
 from tests.raw_upstream import (
     CHUNKED_HEAD,
     CLOSING_HEAD,
@@ -299,7 +298,7 @@ EMBEDDINGS: Mapping[str, tuple[bytes, int]] = {
 def test_embeddings_fail_in_the_same_ways(what: str) -> None:
     script, status = EMBEDDINGS[what]
     shelf = Kept()
-    call = Call(store=Store(), names={}, query={}, document=b'{"model": "m", "input": "a"}')
+    call = Call(store=empty_store(), names={}, query={}, document=b'{"model": "m", "input": "a"}')
     with raw_upstream(script) as api, pytest.raises(ProxyError) as caught:
         RecordingEmbeddings(Upstream(api.origin, KEY, PATIENCE_SECONDS), shelf)(call)
     assert caught.value.status == status

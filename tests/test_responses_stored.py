@@ -12,7 +12,7 @@ from llm_proxy.openai_api.responses import stored as responses_stored
 from llm_proxy.openai_api.responses.request import SURFACE, parse
 from llm_proxy.reply import Choice, Reply, Usage
 from llm_proxy.store import Store, Stored
-from tests.builders import STAMP, client
+from tests.builders import STAMP, client, empty_store
 
 ID = f"resp_{STAMP.id}"
 
@@ -22,7 +22,7 @@ def store(sent: object = "hi", **fields: Any) -> Store:
     request = parse(json.dumps({"model": "gpt-4o", "input": sent, **fields}).encode())
     reply = Reply((Choice(("Hi there.",)),), Usage(1, 2))
     document = json.loads(SURFACE.body(reply, request, STAMP))
-    kept = Store()
+    kept = empty_store()
     kept.put(Stored(id=ID, endpoint="responses", request=request, document=document, reply=reply))
     return kept
 

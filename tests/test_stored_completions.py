@@ -5,9 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from llm_proxy.reply import Reply, Usage
-from llm_proxy.store import Store, Stored
-from tests.builders import chat_document, chat_request, client
+from tests.builders import chat_document, client
 from tests.test_error_shape import error_of
 
 CHAT = "/v1/chat/completions"
@@ -115,33 +113,9 @@ def test_the_messages_that_were_answered_are_listed() -> None:
     ]
 
 
-def test_the_oldest_make_room_for_the_newest() -> None:
-    store = Store(limit=2)
-    for name in ("a", "b", "c"):
-        stored = Stored(
-            id=name,
-            endpoint="chat",
-            request=chat_request(),
-            document={},
-            reply=Reply((), Usage(0, 0)),
-        )
-        store.put(stored)
-    assert [stored.id for stored in store.all("chat")] == ["b", "c"]
-    assert store.all("responses") == []
-
-
 def test_parts_that_are_no_text_are_shown_but_not_read() -> None:
     api = client()
     parts = [{"type": "image_url", "image_url": {}, "text": 5}, {"type": "text", "text": "hi"}]
     completion = made(api, messages=[{"role": "user", "content": parts}])
     page = api.get(f"{CHAT}/{completion['id']}/messages").get_json()
     assert [(one["content"], one["content_parts"]) for one in page["data"]] == [("hi", parts)]
-
-
-def test_a_completion_that_was_deleted_meanwhile_is_not_brought_back() -> None:
-    store = Store()
-    stored = Stored(
-        id="a", endpoint="chat", request=chat_request(), document={}, reply=Reply((), Usage(0, 0))
-    )
-    store.replace(stored)
-    assert store.get("chat", "a") is None

@@ -11,13 +11,14 @@ from llm_proxy.errors import NotServed
 from llm_proxy.limits import Unlimited
 from llm_proxy.openai_api.resource import Call, Resource
 from llm_proxy.settings import AdapterSettings, ServerSettings
+from llm_proxy.store import Store
 from llm_proxy.tokenizers import Characters
 
 NOT_SERVED = ("/embeddings", "/moderations", "/rerank")
 """OpenAI's routes that a search API has no answer to."""
 
 
-def blueprint(settings: AdapterSettings, server: ServerSettings) -> Blueprint:
+def blueprint(settings: AdapterSettings, server: ServerSettings, store: Store) -> Blueprint:
     """The routes of the adapter, to be mounted below any base."""
     source = LegacySource(settings, Upstream(settings))
     refused = [Resource("POST", path, _refuse) for path in NOT_SERVED]
@@ -26,6 +27,7 @@ def blueprint(settings: AdapterSettings, server: ServerSettings) -> Blueprint:
         source,
         server,
         refused,
+        store=store,
         model_ids=(settings.model,),
         tokenizer=Characters(),
         limits=Unlimited(),

@@ -16,10 +16,13 @@ from llm_proxy.mock.source import MockSource
 from llm_proxy.openai_api.resource import Resource
 from llm_proxy.settings import MockSettings, ServerSettings
 from llm_proxy.state import State
+from llm_proxy.store import Store
 from llm_proxy.tokenizers import tokenizer
 
 
-def blueprint(settings: MockSettings, server: ServerSettings, state: State) -> Blueprint:
+def blueprint(
+    settings: MockSettings, server: ServerSettings, state: State, store: Store
+) -> Blueprint:
     """The routes of the mock, to be mounted below any base; `state` is what was set at run time."""
     faults = Faults(state, settings.chaos, settings.seed)
     recorder: RecordingSource | None = None
@@ -41,6 +44,7 @@ def blueprint(settings: MockSettings, server: ServerSettings, state: State) -> B
         MockSource(settings, state, faults, recorder),
         server,
         resources,
+        store=store,
         model_ids=settings.models,
         tokenizer=tokenizer(settings.tokenizer),
         limits=Quotas(settings, state),

@@ -1,6 +1,6 @@
 """The tables of the database, and what a new start of the server leaves of them.
 
-The journal outlives the server; what the mock was told and has counted does not.
+The journal outlives the server; what the mock was told, has counted and has stored does not.
 """
 
 import sqlite3
@@ -10,7 +10,7 @@ from llm_proxy.sqlite.database import DatabaseUnusable
 APPLICATION = 0x4C4C4D50
 """What SQLite's header calls `application_id`: "LLMP"."""
 
-VERSION = 1
+VERSION = 2
 """Of the tables. A file that has another one is begun anew."""
 
 _TABLES = """
@@ -46,10 +46,20 @@ CREATE TABLE exchanges (
     outcome TEXT NOT NULL,
     origin TEXT NOT NULL
 );
+CREATE TABLE stored (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    half TEXT NOT NULL,
+    id TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    content BLOB NOT NULL,
+    UNIQUE (half, id)
+);
 INSERT INTO facts VALUES ('version', 1), ('boot', '');
 """
 
-STATE_TABLES = ("scripted", "counters", "limits")
+STATE_TABLES = ("scripted", "counters", "limits", "stored")
 
 
 def prepare(connection: sqlite3.Connection, boot: str) -> None:
