@@ -4,11 +4,13 @@ This module is the composition root, the only one that knows both halves.
 """
 
 import os
+from collections.abc import Mapping
 
 from flask import Flask
 
 from llm_proxy import adapter, edge, logs, mock
-from llm_proxy.settings import Settings, from_env
+from llm_proxy.memory_state import MemoryState
+from llm_proxy.settings import Settings, SettingsError, from_env
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -17,15 +19,24 @@ def create_app(settings: Settings | None = None) -> Flask:
     Raises:
         SettingsError: some settings are wrong.
     """
-    settings = settings or from_env(os.environ)
+    settings = settings or _settings(os.environ)
     logs.configure(settings)
     app = Flask(__name__, static_folder=None)
     edge.install(app, settings.server)
     halves = {
-        "mock": mock.blueprint(settings.mock, settings.server),
+        "mock": mock.blueprint(settings.mock, settings.server, MemoryState()),
         "adapter": adapter.blueprint(settings.adapter, settings.server),
     }
     for name, half in halves.items():
         app.register_blueprint(half, url_prefix=f"/{name}/v1")
     app.register_blueprint(halves[settings.server.v1], url_prefix="/v1", name="v1")
     return app
+
+
+def _settings(environ: Mapping[str, str]) -> Settings:
+    """The settings, or one error that lists what is wrong with the fixtures, too."""
+    try:
+        return from_env(environ)
+    except SettingsError as error:
+        further = mock.fixture_problems(environ.get("MOCK_FIXTURES", ""))
+        raise SettingsError([*error.problems, *further]) from None

@@ -1,33 +1,71 @@
-"""The command line: `python -m llm_proxy mock` and `python -m llm_proxy adapter`."""
+"""The command line: `llm-proxy mock`, `llm-proxy adapter` and `llm-proxy validate`."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
+
+from llm_proxy.mock.fixtures.loading import loaded
 
 GUNICORN_CONF = Path(__file__).resolve().parent.parent / "gunicorn.conf.py"
 
+HALVES = {
+    "mock": "serve OpenAI's API without a model behind it at /v1",
+    "adapter": "serve OpenAI's API with a legacy search API behind it at /v1",
+}
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Become a gunicorn that serves the chosen half at `/v1`; does not return."""
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Become a gunicorn that serves the chosen half at `/v1`, or check fixtures and exit."""
     parser = argparse.ArgumentParser(
         prog="llm-proxy",
         description="Serve OpenAI's API without a model behind it, or with a legacy search API "
         "behind it. All other settings come from the environment and from .env.",
     )
-    parser.add_argument("half", choices=("mock", "adapter"), help="the half that answers at /v1")
-    parser.add_argument("--host", help="address to listen on (default: HOST, or 127.0.0.1)")
-    parser.add_argument("--port", help="port to listen on (default: PORT, or 8888)")
+    _add_address(parser, default=None)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for half, purpose in HALVES.items():
+        # Without a default of their own, lest they undo what stands before the command.
+        _add_address(commands.add_parser(half, help=purpose), default=argparse.SUPPRESS)
+    checking = commands.add_parser(
+        "validate", help="check fixtures: exit with 1 if they cannot be used"
+    )
+    checking.add_argument("path", type=Path, help="a file or a folder of fixtures, YAML or JSON")
+    checking.add_argument("--strict", action="store_true", help="exit with 1 on warnings, too")
     options = parser.parse_args(arguments)
 
-    os.environ["LLM_PROXY_V1"] = options.half
-    if options.host is not None:
-        os.environ["HOST"] = options.host
-    if options.port is not None:
-        os.environ["PORT"] = options.port
+    if options.command == "validate":
+        sys.exit(_validate(options.path, options.strict))
+    _serve(options.command, options.host, options.port)
+
+
+def _add_address(parser: argparse.ArgumentParser, default: str | None) -> None:
+    host, port = "address to listen on (default: HOST, or 127.0.0.1)", "port to listen on"
+    parser.add_argument("--host", default=default, help=host)
+    parser.add_argument("--port", default=default, help=f"{port} (default: PORT, or 8888)")
+
+
+def _serve(half: str, host: str | None, port: str | None) -> NoReturn:
+    os.environ["LLM_PROXY_V1"] = half
+    if host is not None:
+        os.environ["HOST"] = host
+    if port is not None:
+        os.environ["PORT"] = port
     gunicorn = ["-m", "gunicorn", "--config", str(GUNICORN_CONF), "llm_proxy:create_app()"]
     os.execv(sys.executable, [sys.executable, *gunicorn])
+
+
+def _validate(path: Path, strict: bool) -> int:
+    """Tell what is wrong with fixtures, a line for each thing; the exit code."""
+    found = loaded(path)
+    lines = [f"error: {problem}" for problem in found.problems]
+    lines += [f"warning: {warning}" for warning in found.warnings]
+    counts = f"{len(found.fixtures)} fixtures"
+    lines.append(f"{counts}, {len(found.problems)} errors, {len(found.warnings)} warnings")
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return int(bool(found.problems) or (strict and bool(found.warnings)))
 
 
 if __name__ == "__main__":

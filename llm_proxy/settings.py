@@ -61,9 +61,10 @@ class ServerSettings:
 class MockSettings:
     """What the mock answers, and how fast."""
 
-    reply: Literal["canned", "echo"] = setting(
-        "MOCK_REPLY", "canned", rules.one_of("canned", "echo")
+    reply: Literal["canned", "echo", "none"] = setting(
+        "MOCK_REPLY", "canned", rules.one_of("canned", "echo", "none")
     )
+    fixtures: str = setting("MOCK_FIXTURES", "", rules.text)
     models: tuple[str, ...] = setting(
         "MOCK_MODELS",
         ("gpt-3.5-turbo", "gpt-4o", "gpt-4o-mini", "text-embedding-3-small"),
@@ -104,7 +105,6 @@ NOT_BUILT_YET: Mapping[str, str] = {
     "LLM_PROXY_CORS_ORIGINS": "",
     "LLM_PROXY_JOURNAL": "off",
     "LLM_PROXY_JOURNAL_MAX": "",
-    "MOCK_FIXTURES": "",
     "MOCK_RECORD": "",
     "STREAM_SESSION_PARAM": "sessionID",
     "STREAM_LOCAL_TASKS": "0",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from openai.types import CreateEmbeddingResponse
 
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.mock.resources import RESOURCES, embeddings
+from llm_proxy.mock.resources import embeddings, resources
 from llm_proxy.mock.vectors import similarity, vector
 from llm_proxy.openai_api.resource import Answer, Call
 from llm_proxy.reply import Usage
@@ -45,7 +45,7 @@ def near(one: str, other: str) -> float:
 
 
 def test_the_routes_are_in_the_table() -> None:
-    assert [(one.method, one.path) for one in RESOURCES] == [
+    assert [(one.method, one.path) for one in resources()] == [
         ("POST", "/embeddings"),
         ("POST", "/moderations"),
         ("POST", "/rerank"),

@@ -25,6 +25,7 @@ MAY_IMPORT_OURS = {
     "mishaps": {"reply"},
     "namespaces": set(),
     "state": set(),
+    "memory_state": {"state"},
     "store": {"reply"},
     "allowance": set(),
     "limits": {"allowance", "openai_api"},
@@ -42,7 +43,16 @@ MAY_IMPORT_OURS = {
     "exchange": {"errors", "reply"},
     "streaming": {"errors", "reply", "openai_api", "clock", "exchange", "mishaps"},
     "logs": {"exchange", "settings"},
-    "mock": {"errors", "reply", "tokenizers", "settings", "openai_api", "mock"},
+    "mock": {
+        "errors",
+        "reply",
+        "tokenizers",
+        "settings",
+        "openai_api",
+        "state",
+        "namespaces",
+        "mock",
+    },
     "adapter": {"errors", "reply", "settings", "adapter"},
 }
 """By room. `edge`, `serving`, the composition root and the two blueprints are the Flask shell."""

@@ -4,6 +4,7 @@ Time is data here: the wrapper adds `Pause` events, and the shell lives through 
 """
 
 import random
+from collections.abc import Iterator
 from contextlib import closing
 
 from msgspec import Struct
@@ -52,6 +53,15 @@ def paced(events: Events, pace: Pace, seed: int) -> Events:
             if begun and pace.tokens_per_second and (length := _length(event)):
                 yield delay(-(-length // Characters.per_token) / pace.tokens_per_second)
             begun = True
+            yield event
+
+
+def delayed(events: Events, delays: Iterator[float]) -> Events:
+    """Put the next of `delays`, in seconds, before each event."""
+    with closing(events):
+        for event in events:
+            if seconds := next(delays):
+                yield Pause(seconds)
             yield event
 
 

@@ -1,7 +1,12 @@
 """The mock's resources: embeddings, moderations and reranking, which no conversation needs."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
+from functools import partial
 
+from llm_proxy.mock.fixtures.facts import NAMED, embedding_facts
+from llm_proxy.mock.fixtures.fixture import Embedded, Failed
+from llm_proxy.mock.fixtures.library import Fixtures
 from llm_proxy.mock.flags import scores
 from llm_proxy.mock.vectors import similarity, vector
 from llm_proxy.openai_api import embeddings as embedding
@@ -12,16 +17,29 @@ from llm_proxy.openai_api.resource import Answer, Call, Resource
 RERANK_DIMENSIONS = 1536
 
 
-def embeddings(call: Call) -> Answer:
-    """`POST /embeddings`: one vector for each input.
+def embeddings(call: Call, fixtures: Fixtures | None = None) -> Answer:
+    """`POST /embeddings`: one vector for each input, from a fixture or made up.
 
     Raises:
         InvalidRequest: as `openai_api.embeddings.parse` does.
+        NoFixtureMatch: the request names a fixture that there is not.
+        ScriptedError: a fixture says so.
     """
     asked = embedding.parse(call.document)
-    vectors = [vector(one, asked.dimensions) for one in asked.inputs]
+    vectors: Iterable[Sequence[float]] = (vector(one, asked.dimensions) for one in asked.inputs)
+    origin = ""
+    if fixtures is not None and (fixtures or NAMED in call.headers):
+        match = fixtures.match(embedding_facts(asked, call.headers))
+        if match is not None:
+            origin = f"fixture {match.fixture.label}"
+            match match.fixture.response:
+                case Failed() as failed:
+                    raise failed.error()
+                case Embedded(written):
+                    vectors = [written] * len(asked.inputs)
     usage = asked.usage(call.tokenizer)
-    return Answer(body=embedding.body(vectors, asked, usage), model=asked.model, usage=usage)
+    body = embedding.body(vectors, asked, usage)
+    return Answer(body=body, model=asked.model, usage=usage, origin=origin)
 
 
 def moderations(call: Call) -> Answer:
@@ -55,8 +73,10 @@ def _number(document: bytes) -> str:
     return hashlib.blake2b(document, digest_size=16).hexdigest()
 
 
-RESOURCES = (
-    Resource("POST", "/embeddings", embeddings),
-    Resource("POST", "/moderations", moderations),
-    Resource("POST", "/rerank", rerank),
-)
+def resources(fixtures: Fixtures | None = None) -> tuple[Resource, ...]:
+    """The table of them; `fixtures` may have the vectors of some inputs."""
+    return (
+        Resource("POST", "/embeddings", partial(embeddings, fixtures=fixtures)),
+        Resource("POST", "/moderations", moderations),
+        Resource("POST", "/rerank", rerank),
+    )
