@@ -62,8 +62,10 @@ def _validate(path: Path, strict: bool) -> int:
     found = loaded(path)
     lines = [f"error: {problem}" for problem in found.problems]
     lines += [f"warning: {warning}" for warning in found.warnings]
-    counts = f"{len(found.fixtures)} fixtures"
-    lines.append(f"{counts}, {len(found.problems)} errors, {len(found.warnings)} warnings")
+    lines.append(
+        f"{len(found.fixtures)} good fixtures, {len(found.problems)} errors, "
+        f"{len(found.warnings)} warnings"
+    )
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return int(bool(found.problems) or (strict and bool(found.warnings)))
 

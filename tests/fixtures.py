@@ -1,0 +1,48 @@
+"""Builders for fixtures, and a client of the whole application that has them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from llm_proxy.memory_state import MemoryState
+from llm_proxy.mock.fixtures import parsing
+from llm_proxy.mock.fixtures.fixture import Fixture
+from llm_proxy.mock.fixtures.index import Index
+from llm_proxy.mock.fixtures.library import Fixtures
+from llm_proxy.mock.fixtures.loading import FixtureSet
+from llm_proxy.state import State
+from tests.builders import client
+
+Document = Mapping[str, Any]
+
+SAID = {"content": "said"}
+
+
+def fixture(match: Document | None = None, response: Document = SAID, **more: Any) -> Document:
+    return {"match": match or {}, "response": response, **more}
+
+
+def text(*fixtures: Document) -> str:
+    return json.dumps({"fixtures": fixtures})
+
+
+def parsed(*documents: Document, ours: bool = False) -> list[Fixture]:
+    return [
+        parsing.fixture(document, "f.json", number, ours=ours)
+        for number, document in enumerate(documents, 1)
+    ]
+
+
+def library(*documents: Document, state: State | None = None, ours: bool = False) -> Fixtures:
+    fixtures = parsed(*documents, ours=ours)
+    found = FixtureSet(fixtures, Index(fixtures))
+    return Fixtures(state or MemoryState(), lambda: found)
+
+
+def fixture_client(folder: Path, *documents: Document, **environ: str) -> FlaskClient:
+    """A client of a mock that has these fixtures, and no other answer."""
+    (folder / "fixtures.json").write_text(text(*documents))
+    return client(**{"MOCK_FIXTURES": str(folder), "MOCK_REPLY": "none", **environ})
