@@ -10,12 +10,14 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
-from llm_proxy.settings import SettingsError, from_env
+from llm_proxy import checked_settings
+from llm_proxy.settings import SettingsError
 
 # gunicorn, unlike `flask run`, reads no .env; HOST and PORT are needed before wsgi.py is.
 load_dotenv(Path(__file__).with_name(".env"))
 try:
-    _server = from_env(os.environ).server
+    # A worker that cannot start would be started again and again, so all is checked here.
+    _server = checked_settings(os.environ).server
 except SettingsError as error:
     sys.exit(str(error))
 

@@ -33,8 +33,20 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
+def checked_settings(environ: Mapping[str, str]) -> Settings:
+    """The settings, and the files that they name looked into.
+
+    Raises:
+        SettingsError: something is wrong with either; all of it is listed.
+    """
+    settings = _settings(environ)
+    if problems := mock.fixture_problems(settings.mock.fixtures):
+        raise SettingsError(problems)
+    return settings
+
+
 def _settings(environ: Mapping[str, str]) -> Settings:
-    """The settings, or one error that lists what is wrong with the fixtures, too."""
+    """The settings; where some are wrong, what is wrong with the fixtures is listed, too."""
     try:
         return from_env(environ)
     except SettingsError as error:

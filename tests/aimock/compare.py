@@ -116,7 +116,7 @@ def _ours(
     ours: FlaskClient, path: str, document: Mapping[str, Any], headers: Mapping[str, str]
 ) -> Answer:
     answer = ours.post(path, json=document, headers=dict(headers))
-    return _essence(answer.status_code, answer.get_data(as_text=True), answer.headers)
+    return _essence(answer.status_code, answer.get_data(as_text=True), dict(answer.headers))
 
 
 def _essence(status: int, body: str, headers: Mapping[str, str]) -> Answer:
