@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from llm_proxy.errors import NoFixtureMatch
 from llm_proxy.mock.fixtures.facts import embedding_facts, facts_of
-from llm_proxy.mock.fixtures.index import Index
+from llm_proxy.mock.fixtures.index import FEW, Index
 from llm_proxy.mock.fixtures.matching import held
 from llm_proxy.openai_api.embeddings import EmbeddingRequest
 from llm_proxy.reply import ChatRequest, Message, Tool, ToolCall
@@ -224,7 +224,7 @@ def test_a_pattern_cannot_hang_the_server() -> None:
     assert time.monotonic() - began < 20  # each alone would take longer than the universe is old
 
 
-TEXTS = st.text("ab", max_size=7)
+TEXTS = st.text("ab\N{GRINNING FACE}", max_size=9)
 MATCHES = st.fixed_dictionaries(
     {},
     optional={
@@ -260,6 +260,16 @@ def test_the_index_leaves_out_only_what_does_not_match(
     matching = [at for at, one in enumerate(fixtures) if held(one, facts) is not None]
     assert [at for at in candidates if at in matching] == matching
     assert candidates == sorted(set(candidates))
+
+
+@given(st.lists(TEXTS, min_size=FEW, max_size=FEW + 20, unique=True), TEXTS)
+def test_the_index_of_many_texts_leaves_out_only_what_does_not_match(
+    wanted: list[str], user: str
+) -> None:
+    candidates = Index(parsed(*(fixture({"userMessage": one}) for one in wanted))).candidates(
+        facts_of(chat_request(user))
+    )
+    assert {at for at, one in enumerate(wanted) if one in user} <= set(candidates)
 
 
 def test_the_index_finds_one_of_many_in_few() -> None:

@@ -109,17 +109,19 @@ def _theirs(
         answer = session.post(
             address + path, json=document, headers=dict(headers), timeout=PATIENCE_SECONDS
         )
-    return _essence(answer.status_code, answer.content.decode(), answer.headers)
+    return _essence(answer.status_code, answer.content.decode(), answer.headers.get("Retry-After"))
 
 
 def _ours(
     ours: FlaskClient, path: str, document: Mapping[str, Any], headers: Mapping[str, str]
 ) -> Answer:
     answer = ours.post(path, json=document, headers=dict(headers))
-    return _essence(answer.status_code, answer.get_data(as_text=True), dict(answer.headers))
+    return _essence(
+        answer.status_code, answer.get_data(as_text=True), answer.headers.get("Retry-After")
+    )
 
 
-def _essence(status: int, body: str, headers: Mapping[str, str]) -> Answer:
+def _essence(status: int, body: str, retry_after: str | None) -> Answer:
     """What a client acts upon."""
     if body.startswith(("data:", "event:")):
         chunks = re.findall(r"^data: (\{.*\})$", body, re.MULTILINE)
@@ -130,7 +132,7 @@ def _essence(status: int, body: str, headers: Mapping[str, str]) -> Answer:
         error = {key: answer["error"].get(key) for key in ("message", "type", "code")}
         if error["code"] == "no_fixture_match":  # ours tells why
             del error["message"]
-        return {"status": status, "error": error, "retry": headers.get("Retry-After")}
+        return {"status": status, "error": error, "retry": retry_after}
     if "data" in answer:
         return {"status": status, "vectors": [one["embedding"] for one in answer["data"]]}
     said = _said(answer["output"]) if "output" in answer else _chat(answer)
