@@ -1,56 +1,100 @@
-"""The command line: `llm-proxy`, or `python -m llm_proxy`."""
+"""The command line: `llm-proxy mock`, `llm-proxy adapter` and `llm-proxy validate`."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from dotenv import load_dotenv
 
 EPILOG = """\
-All other settings come from the environment and from a file .env in the current folder.
+Settings come from the environment and from a file .env in the current folder; the README lists
+them. llm-proxy COMMAND --help tells what a command takes.
 
 examples:
   llm-proxy mock                          answer http://127.0.0.1:8888/v1 without a model
   MOCK_REPLY=echo llm-proxy mock          ... with what was asked
+  MOCK_FIXTURES=fixtures llm-proxy mock   ... with what the files in a folder say
   STREAM_URL=http://search:8000/stream llm-proxy adapter
+  llm-proxy validate --strict fixtures    check them, as in CI
   llm-proxy mock --port 0 --supervised    from a test harness in any language
 """
 
+HALVES = {
+    "mock": "serve OpenAI's API without a model behind it at /v1",
+    "adapter": "serve OpenAI's API with a legacy search API behind it at /v1",
+}
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Become a gunicorn that serves the chosen half at `/v1`; does not return."""
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Become a gunicorn that serves the chosen half at `/v1`, or check fixtures and exit."""
     parser = argparse.ArgumentParser(
         prog="llm-proxy",
-        description="Serve OpenAI's API without a model behind it, or with a legacy search API "
+        description="OpenAI's API without a model behind it, or with a legacy search API "
         "behind it.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("half", choices=("mock", "adapter"), help="the half that answers at /v1")
-    parser.add_argument("--host", help="address to listen on (default: HOST, or 127.0.0.1)")
-    parser.add_argument(
-        "--port", help="port to listen on (default: PORT, or 8888); 0 picks a free one"
+    _add_address(parser, default=None)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for half, purpose in HALVES.items():
+        serving = commands.add_parser(half, help=purpose, description=purpose.capitalize() + ".")
+        # Without a default of their own, lest they undo what stands before the command.
+        _add_address(serving, default=argparse.SUPPRESS)
+        serving.add_argument(
+            "--supervised",
+            action="store_true",
+            help="print the server's URL on standard output, alone on a line, once it listens, "
+            "and stop when standard input ends",
+        )
+    checking = commands.add_parser(
+        "validate", help="check fixtures: exit with 1 if they cannot be used"
     )
-    parser.add_argument(
-        "--supervised",
-        action="store_true",
-        help="print the server's URL on standard output, alone on a line, once it listens, and "
-        "stop when standard input ends",
-    )
+    checking.add_argument("path", type=Path, help="a file or a folder of fixtures, YAML or JSON")
+    checking.add_argument("--strict", action="store_true", help="exit with 1 on warnings, too")
     options = parser.parse_args(arguments)
 
+    if options.command == "validate":
+        sys.exit(_validate(options.path, options.strict))
+    _serve(options.command, options.host, options.port, options.supervised)
+
+
+def _add_address(parser: argparse.ArgumentParser, default: str | None) -> None:
+    host, port = "address to listen on (default: HOST, or 127.0.0.1)", "port to listen on"
+    parser.add_argument("--host", default=default, help=host)
+    parser.add_argument(
+        "--port", default=default, help=f"{port} (default: PORT, or 8888); 0 picks a free one"
+    )
+
+
+def _serve(half: str, host: str | None, port: str | None, supervised: bool) -> NoReturn:
     load_dotenv(Path.cwd() / ".env")
-    os.environ["LLM_PROXY_V1"] = options.half
-    if options.host is not None:
-        os.environ["HOST"] = options.host
-    if options.port is not None:
-        os.environ["PORT"] = options.port
-    if options.supervised:
+    os.environ["LLM_PROXY_V1"] = half
+    if host is not None:
+        os.environ["HOST"] = host
+    if port is not None:
+        os.environ["PORT"] = port
+    if supervised:
         os.environ["LLM_PROXY_SUPERVISED"] = "1"
     gunicorn = ["-m", "gunicorn", "--config", "python:llm_proxy.gunicorn_conf"]
     os.execv(sys.executable, [sys.executable, *gunicorn, "llm_proxy:create_app()"])
+
+
+def _validate(path: Path, strict: bool) -> int:
+    """Tell what is wrong with fixtures, a line for each thing; the exit code."""
+    from llm_proxy.mock.fixtures.loading import loaded  # not needed to become another program
+
+    found = loaded(path)
+    lines = [f"error: {problem}" for problem in found.problems]
+    lines += [f"warning: {warning}" for warning in found.warnings]
+    lines.append(
+        f"{len(found.fixtures)} good fixtures, {len(found.problems)} errors, "
+        f"{len(found.warnings)} warnings"
+    )
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return int(bool(found.problems) or (strict and bool(found.warnings)))
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ class _Folding:
         self.reasoning: list[str] = []
         self.refusal: list[str] = []
         self.calls: dict[int, list[str]] = {}
+        self.said_before: dict[int, int] = {}
         self.citations: tuple[str, ...] = ()
         self.reason: FinishReason = "stop"
 
@@ -70,6 +71,7 @@ class _Folding:
                 self.refusal.append(text)
             case ToolCallDelta(index, call_id, name, arguments):
                 call = self.calls.setdefault(index, [call_id or "", name or ""])
+                self.said_before.setdefault(index, len(self.text))
                 call.append(arguments)
             case Annotations(citations):
                 self.citations = citations
@@ -81,6 +83,7 @@ class _Folding:
             ToolCall(call_id, name, "".join(arguments))
             for _, (call_id, name, *arguments) in sorted(self.calls.items())
         )
+        said_before = tuple(count for _, count in sorted(self.said_before.items()))
         return Choice(
             tuple(self.text),
             "".join(self.reasoning),
@@ -88,4 +91,5 @@ class _Folding:
             calls,
             self.citations,
             self.reason,
+            said_before if any(count < len(self.text) for count in said_before) else (),
         )

@@ -10,12 +10,14 @@ import sys
 import threading
 from typing import Any
 
-from llm_proxy.settings import SettingsError, from_env
+from llm_proxy.app import checked_settings
+from llm_proxy.settings import SettingsError
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.database import DatabaseUnusable
 
 try:
-    _server = from_env(os.environ).server
+    # A worker that cannot start would be started again and again, so all is checked here.
+    _server = checked_settings(os.environ).server
 except SettingsError as error:
     sys.exit(str(error))
 

@@ -245,7 +245,11 @@ class Source(Protocol):
 
 
 class Choice(Struct):
-    """One choice of a finished reply; `pieces` joined are its text."""
+    """One choice of a finished reply; `pieces` joined are its text.
+
+    `said_before` tells for each tool call how many of the pieces came before it, where text
+    comes after a call; else it is empty.
+    """
 
     pieces: tuple[str, ...] = ()
     reasoning: str = ""
@@ -253,6 +257,7 @@ class Choice(Struct):
     tool_calls: tuple[ToolCall, ...] = ()
     citations: tuple[str, ...] = ()
     reason: FinishReason = "stop"
+    said_before: tuple[int, ...] = ()
 
     @property
     def text(self) -> str:

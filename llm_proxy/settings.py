@@ -66,9 +66,10 @@ class ServerSettings:
 class MockSettings:
     """What the mock answers, and how fast."""
 
-    reply: Literal["canned", "echo"] = setting(
-        "MOCK_REPLY", "canned", rules.one_of("canned", "echo")
+    reply: Literal["canned", "echo", "none"] = setting(
+        "MOCK_REPLY", "canned", rules.one_of("canned", "echo", "none")
     )
+    fixtures: str = setting("MOCK_FIXTURES", "", rules.text)
     models: tuple[str, ...] = setting(
         "MOCK_MODELS",
         ("gpt-3.5-turbo", "gpt-4o", "gpt-4o-mini", "text-embedding-3-small"),
@@ -86,7 +87,6 @@ class MockSettings:
     tokens_per_minute: int = setting("MOCK_TOKENS_PER_MINUTE", 0, rules.integer(0, 10**9))
     strict: bool = setting("MOCK_STRICT", False, rules.boolean)
     chaos: Chaos = setting("MOCK_CHAOS", Chaos(), rules.json_object(Chaos, '{"dropRate": 0.1}'))
-    fixtures: str = setting("MOCK_FIXTURES", "", rules.text)
     record_url: str = setting("MOCK_RECORD", "", rules.http_url)
     record_key: str = setting("MOCK_RECORD_KEY", "", rules.header_value)
     record_timeout_seconds: float = setting("MOCK_RECORD_TIMEOUT", 600.0, rules.number(0.001))

@@ -1,19 +1,26 @@
 """Builders for the values that many tests need."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from llm_proxy import create_app
+from llm_proxy.mock.decisions import Decisions
+from llm_proxy.mock.faults.precedence import Faults
+from llm_proxy.mock.fixtures.library import Fixtures
+from llm_proxy.mock.fixtures.replies import utc_now
+from llm_proxy.mock.source import MockSource
 from llm_proxy.openai_api.surface import Stamp
 from llm_proxy.reply import ChatRequest, Event, Events, Message
-from llm_proxy.settings import Settings, from_env
+from llm_proxy.settings import MockSettings, Settings, from_env
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.state import SqliteState
 from llm_proxy.sqlite.store import SqliteStore
+from llm_proxy.state import State
 
 STAMP = Stamp(id="a" * 12, created=1_700_000_000)
 
@@ -56,6 +63,22 @@ def empty_state() -> SqliteState:
 def empty_store() -> SqliteStore:
     """A store of its own, in memory."""
     return SqliteStore(place.database(place.whereabouts("", {})), "mock")
+
+
+def mock_source(
+    settings: MockSettings,
+    fixtures: Fixtures | None = None,
+    *,
+    state: State | None = None,
+    faults: Faults | None = None,
+    now: Callable[[], datetime] = utc_now,
+) -> MockSource:
+    """A source of replies without fixtures and faults, but for those that are given."""
+    state = state or empty_state()
+    decisions = Decisions(
+        fixtures or Fixtures(state), faults or Faults(state, settings.chaos, settings.seed)
+    )
+    return MockSource(settings, state, decisions, now=now)
 
 
 def client(**environ: str) -> FlaskClient:

@@ -10,10 +10,7 @@ from hypothesis import strategies as st
 
 from llm_proxy.adapter.source import LegacySource
 from llm_proxy.bounds import bounded
-from llm_proxy.chaos import Chaos
 from llm_proxy.folding import collect
-from llm_proxy.mock.faults.precedence import Faults
-from llm_proxy.mock.source import MockSource
 from llm_proxy.openai_api.surface import Surface
 from llm_proxy.openai_api.surfaces import SURFACES
 from llm_proxy.prompts import replies
@@ -21,7 +18,7 @@ from llm_proxy.reply import ASIDES, Events, Source
 from llm_proxy.settings import AdapterSettings, MockSettings
 from llm_proxy.tokenizers import Characters, Exact, Tokenizer
 from llm_proxy.tokens import count_prompt, metered
-from tests.builders import STAMP, empty_state
+from tests.builders import STAMP, mock_source
 
 
 class Echoing:
@@ -32,12 +29,10 @@ class Echoing:
         yield from (json.dumps({"type": "citation", "data": number}) for number in ("1", "22"))
 
 
-STATE = empty_state()
-FAULTS = Faults(STATE, Chaos(), seed=0)
 SOURCES: Mapping[str, Source] = {
-    "canned": MockSource(MockSettings(), STATE, FAULTS),
-    "echo": MockSource(MockSettings(reply="echo"), STATE, FAULTS),
-    "paced": MockSource(MockSettings(ttft_ms=1, tokens_per_second=9), STATE, FAULTS),
+    "canned": mock_source(MockSettings()),
+    "echo": mock_source(MockSettings(reply="echo")),
+    "paced": mock_source(MockSettings(ttft_ms=1, tokens_per_second=9)),
     "legacy": LegacySource(AdapterSettings(), Echoing()),  # type: ignore[arg-type]
 }
 TOKENIZERS: Mapping[str, Tokenizer] = {"chars": Characters(), "o200k": Exact("o200k_base")}

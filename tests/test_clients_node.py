@@ -3,12 +3,8 @@
 The scripts in `tests/node` tell on a line of JSON how each of their checks went.
 """
 
-import fcntl
-import hashlib
 import json
 import os
-import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -16,14 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.npm import installed
 from tests.servers import Server, running_gunicorn
 
 FOLDER = Path(__file__).parent / "node"
-LOCK = FOLDER / "package-lock.json"
-INSTALLED = FOLDER / "node_modules" / ".installed"
 
-OLDEST_NODE = 20
-INSTALL_SECONDS = 120
 SCRIPT_SECONDS = 120
 
 OPENAI = (
@@ -112,41 +105,7 @@ class Scripts:
 @pytest.fixture(scope="session")
 def clients() -> None:
     """The clients of `package-lock.json`, installed into `tests/node/node_modules`."""
-    for command in ("node", "npm"):
-        if shutil.which(command) is None:
-            pytest.skip(f"{command} is not installed")
-    version = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True)
-    found = re.match(r"v(\d+)", version.stdout)
-    if found is None or int(found[1]) < OLDEST_NODE:
-        pytest.skip(f"Node {version.stdout.strip()} is older than {OLDEST_NODE}")
-    with LOCK.open("rb") as lock:
-        # Several processes run the tests: the first one installs, the others wait for it.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = hashlib.sha256(lock.read()).hexdigest()
-        if not INSTALLED.exists() or INSTALLED.read_text() != wanted:
-            _install()
-            INSTALLED.write_text(wanted)
-
-
-def _install() -> None:
-    try:
-        ended = subprocess.run(
-            ["npm", "ci", "--ignore-scripts", "--loglevel=error", "--prefer-offline"],
-            check=False,
-            cwd=FOLDER,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_SECONDS,
-        )
-        problem = ended.stderr.strip() if ended.returncode else ""
-    except subprocess.TimeoutExpired:
-        problem = f"not done after {INSTALL_SECONDS} s"
-    if not problem:
-        return
-    if os.environ.get("CI"):
-        pytest.fail(f"npm ci failed: {problem}")
-    pytest.skip(f"npm ci failed, perhaps for want of a network: {problem.splitlines()[0]}")
+    installed(FOLDER)
 
 
 @pytest.fixture(scope="module")

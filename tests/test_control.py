@@ -47,7 +47,7 @@ def test_a_fixture_is_added_listed_and_removed() -> None:
 
 def test_several_fixtures_are_added_in_their_order() -> None:
     caller = client()
-    fixtures = [FIXTURE, {"response": {"content": "else"}}]
+    fixtures = [FIXTURE, {"match": {}, "response": {"content": "else"}}]
     added = caller.post(
         "/control/fixtures", json={"fixtures": fixtures}, headers={"X-Mock-Namespace": "a"}
     )

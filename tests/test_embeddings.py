@@ -13,14 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import CreateEmbeddingResponse
 
+from llm_proxy.chaos import Chaos
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.mock.resources import RESOURCES, embeddings
+from llm_proxy.mock.decisions import Decisions
+from llm_proxy.mock.embedding import Embeddings
+from llm_proxy.mock.faults.precedence import Faults
+from llm_proxy.mock.fixtures.library import Fixtures
 from llm_proxy.mock.vectors import similarity, vector
 from llm_proxy.openai_api.resource import Answer, Call
 from llm_proxy.reply import Usage
-from tests.builders import empty_store
+from tests.builders import empty_state, empty_store
 
 SMALL = "text-embedding-3-small"
+
+
+EMBEDDINGS = Embeddings(Decisions(Fixtures(empty_state()), Faults(empty_state(), Chaos(), 0)))
 
 
 def call(document: object) -> Call:
@@ -28,7 +35,7 @@ def call(document: object) -> Call:
 
 
 def answered(input_: object, **fields: Any) -> Answer:
-    return embeddings(call({"model": SMALL, "input": input_, **fields}))
+    return EMBEDDINGS(call({"model": SMALL, "input": input_, **fields}))
 
 
 def document(input_: object, **fields: Any) -> dict[str, Any]:
@@ -42,14 +49,6 @@ def vectors(input_: object, **fields: Any) -> list[Any]:
 
 def near(one: str, other: str) -> float:
     return similarity(vector(one, 1536), vector(other, 1536))
-
-
-def test_the_routes_are_in_the_table() -> None:
-    assert [(one.method, one.path) for one in RESOURCES] == [
-        ("POST", "/embeddings"),
-        ("POST", "/moderations"),
-        ("POST", "/rerank"),
-    ]
 
 
 def test_the_answer_is_a_list_of_embeddings_in_the_order_of_the_inputs() -> None:
@@ -208,7 +207,7 @@ def test_the_model_or_the_request_says_how_many_dimensions(
 )
 def test_what_is_wrong_is_named(sent: object, param: str, code: str | None, message: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        embeddings(call(sent))
+        EMBEDDINGS(call(sent))
     assert (refused.value.param, refused.value.code, refused.value.message) == (
         param,
         code,

@@ -13,13 +13,12 @@ from llm_proxy.mock.faults.orders import fault_order
 from llm_proxy.mock.faults.precedence import Faults
 from llm_proxy.mock.faults.rates import by_chance
 from llm_proxy.mock.faults.scripted import scripted_error
-from llm_proxy.mock.source import MockSource
 from llm_proxy.openai_api.resource import Answer, Call, Resource
 from llm_proxy.prompts import replies
 from llm_proxy.reply import ChatRequest, Finish, Message, TextDelta, WireFault
 from llm_proxy.settings import MockSettings
 from llm_proxy.sqlite.state import SqliteState
-from tests.builders import empty_state, empty_store
+from tests.builders import empty_state, empty_store, mock_source
 
 ALWAYS = Chaos(drop_rate=1)
 RESET = FixtureFaults(fault=FaultSpec(kind="reset"))
@@ -321,7 +320,7 @@ def test_a_run_can_be_repeated_after_a_reset() -> None:
 
 def test_several_prompts_of_one_request_use_the_queue_up_once() -> None:
     state = queue({"kind": "reset"}, times=2)
-    source = MockSource(MockSettings(reply="echo"), state, faults(Chaos(), state))
+    source = mock_source(MockSettings(reply="echo"), state=state)
     messages = tuple(Message(role="user", text=text) for text in ("a", "b"))
     request = ChatRequest(endpoint="completions", model="m", messages=messages, n=2)
     events = [event for event in replies(source, request) if not isinstance(event, Finish)]

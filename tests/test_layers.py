@@ -75,6 +75,7 @@ What tests use stands outside: it starts the whole, and talks to it.
 SHELL = {
     "__init__",
     "__main__",
+    "app",
     "gunicorn_conf",
     "edge",
     "incoming",

@@ -124,13 +124,13 @@ def test_a_recording_is_a_file_for_its_owner_that_holds_no_key(api: Server, tmp_
     with recording(f"{api.url}/v1", tmp_path, MOCK_RECORD_KEY="sk-ours-ours-ours") as server:
         assert post(server, "/v1/chat/completions", document).status_code == 200
         server.wait_for_log(is_recorded)
+        server.wait_for_log(lambda line: "source=recorded" in line)
         log = "\n".join(server.log_lines())
     (file,) = (tmp_path / "recorded").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     for key in (KEY, "sk-ours"):
         assert key not in file.read_text() + file.name
         assert key not in log
-    assert "source=recorded" in log
 
 
 def test_the_same_request_at_once_makes_one_file(api: Server, tmp_path: Path) -> None:

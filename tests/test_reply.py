@@ -61,7 +61,13 @@ def test_collecting_folds_the_pieces_of_each_choice() -> None:
     calls = (ToolCall("call_a", "search", '{"q":1}'), ToolCall("call_b", "stop", ""))
     assert collect(events) == Reply(
         (
-            Choice(("He", "llo"), tool_calls=calls, citations=("1", "22"), reason="tool_calls"),
+            Choice(
+                ("He", "llo"),
+                tool_calls=calls,
+                citations=("1", "22"),
+                reason="tool_calls",
+                said_before=(1, 2),
+            ),
             Choice(("Hi",)),
         ),
         Usage(3, 4),

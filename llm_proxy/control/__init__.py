@@ -82,8 +82,9 @@ class _Views:
         self._profiles = profiles
 
     def listed(self, kind: Kind) -> Response:
-        """All that is set of one kind, or what is set in one namespace."""
-        return _list([self._shown(one) for one in self._of(kind, _namespace())])
+        """All that is set of one kind, or in one namespace, in the order in which it is tried."""
+        found = self._of(kind, _namespace())
+        return _list([self._shown(one) for one in (found[::-1] if kind == "fixture" else found)])
 
     def clear(self, kind: Kind) -> Response:
         """Remove all that is set of one kind, or what is set in one namespace."""
@@ -101,10 +102,9 @@ class _Views:
         """Add one fixture, or several in their order."""
         asked, one = bodies.fixtures(self._document(), self._check_fixture)
         namespaces = [_namespace(each.namespace) or "" for each in asked]
-        added = [
-            self._add("fixture", namespace, each)
-            for namespace, each in zip(namespaces, asked, strict=True)
-        ]
+        # The last one first: what was set last is tried first.
+        backwards = zip(reversed(namespaces), reversed(asked), strict=True)
+        added = [self._add("fixture", namespace, each) for namespace, each in backwards][::-1]
         return _json(added[0], 201) if one else _list(added, 201)
 
     def add_fault(self) -> Response:

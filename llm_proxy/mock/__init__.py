@@ -1,11 +1,20 @@
 """The mock: OpenAI's API without a model behind it. Never imports the adapter."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from flask import Blueprint
 
 from llm_proxy import serving
+from llm_proxy.mock.decisions import Decisions
+from llm_proxy.mock.embedding import Embeddings
 from llm_proxy.mock.faults.precedence import Faults
+from llm_proxy.mock.fixtures import parsing
+from llm_proxy.mock.fixtures.library import Fixtures
+from llm_proxy.mock.fixtures.loading import loaded
+from llm_proxy.mock.fixtures.problems import BrokenFixtures
+from llm_proxy.mock.fixtures.watched import Watched
 from llm_proxy.mock.quota import Quotas
 from llm_proxy.mock.recording.embeddings import RecordingEmbeddings
 from llm_proxy.mock.recording.shelf import Shelf
@@ -14,7 +23,7 @@ from llm_proxy.mock.recording.upstream import Upstream
 from llm_proxy.mock.resources import RESOURCES
 from llm_proxy.mock.source import MockSource
 from llm_proxy.openai_api.resource import Resource
-from llm_proxy.settings import MockSettings, ServerSettings
+from llm_proxy.settings import MockSettings, ServerSettings, SettingsError
 from llm_proxy.state import State
 from llm_proxy.store import Store
 from llm_proxy.tokenizers import tokenizer
@@ -23,10 +32,15 @@ from llm_proxy.tokenizers import tokenizer
 def blueprint(
     settings: MockSettings, server: ServerSettings, state: State, store: Store
 ) -> Blueprint:
-    """The routes of the mock, to be mounted below any base; `state` is what was set at run time."""
+    """The routes of the mock, to be mounted below any base; `state` is what was set at run time.
+
+    Raises:
+        SettingsError: the fixtures cannot be used.
+    """
     faults = Faults(state, settings.chaos, settings.seed)
+    decisions = Decisions(_fixtures(settings, state), faults)
     recorder: RecordingSource | None = None
-    resources: Sequence[Resource] = RESOURCES
+    recorded_embeddings: RecordingEmbeddings | None = None
     if settings.record_url:
         upstream = Upstream(
             settings.record_url,
@@ -37,17 +51,50 @@ def blueprint(
         )
         shelf = Shelf(settings.fixtures)
         recorder = RecordingSource(upstream, shelf)
-        recorded = Resource("POST", "/embeddings", RecordingEmbeddings(upstream, shelf))
-        resources = (recorded, *(one for one in RESOURCES if one.path != recorded.path))
+        recorded_embeddings = RecordingEmbeddings(upstream, shelf)
+    embeddings = Embeddings(decisions, recorded_embeddings)
+
+    def dressed(resource: Resource) -> Resource:
+        """The resource with its faults; embeddings see to theirs, which fixtures may set."""
+        return resource if resource.answer is embeddings else faults.dressed(resource)
+
     return serving.half(
         "mock",
-        MockSource(settings, state, faults, recorder),
+        MockSource(settings, state, decisions, recorder),
         server,
-        resources,
+        (Resource("POST", "/embeddings", embeddings, metered=True), *RESOURCES),
         store=store,
         model_ids=settings.models,
         tokenizer=tokenizer(settings.tokenizer),
         limits=Quotas(settings, state),
-        dressed=faults.dressed,
+        dressed=dressed,
         strict=settings.strict,
     )
+
+
+def fixture_problems(path: str, *, recording: bool) -> list[str]:
+    """What is wrong with the fixtures that a setting names, each as a line of its own.
+
+    Where answers are recorded there need not be any yet.
+    """
+    found = loaded(Path(path), may_be_empty=recording).problems if path else ()
+    return [f"MOCK_FIXTURES: {problem}" for problem in found]
+
+
+def problems_of_fixture(document: Mapping[str, Any]) -> list[str]:
+    """What is wrong with one fixture, each thing as a sentence."""
+    try:
+        parsing.fixture(document, "", 1)
+    except BrokenFixtures as error:
+        return [problem.message for problem in error.problems]
+    return []
+
+
+def _fixtures(settings: MockSettings, state: State) -> Fixtures:
+    if not settings.fixtures:
+        return Fixtures(state)
+    try:
+        files = Watched(Path(settings.fixtures), may_be_empty=bool(settings.record_url))
+    except BrokenFixtures as error:
+        raise SettingsError([f"MOCK_FIXTURES: {one}" for one in error.problems]) from None
+    return Fixtures(state, files)

@@ -38,12 +38,17 @@ def chosen_tools(request: ChatRequest) -> Sequence[Tool]:
 def tool_calls(tools: Sequence[Tool], number: int, choice: int) -> Events:
     """Call each of `tools`: its id and name first, then its arguments in fragments."""
     for index, tool in enumerate(tools):
-        yield ToolCallDelta(index, f"call_{(number + index) % 2**64:024d}", tool.name, "", choice)
+        yield ToolCallDelta(index, call_id(number + index), tool.name, "", choice)
         text = "example" if tool.custom else example_text(tool.parameters, number + index)
         for start in range(0, len(text), FRAGMENT_CHARACTERS):
             fragment = text[start : start + FRAGMENT_CHARACTERS]
             yield ToolCallDelta(index, arguments=fragment, choice=choice)
     yield Finish("tool_calls", None, choice)
+
+
+def call_id(number: int) -> str:
+    """The id of a call, made of a number."""
+    return f"call_{number % 2**64:024d}"
 
 
 def _names(text: str, name: str) -> bool:

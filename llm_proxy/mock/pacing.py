@@ -4,11 +4,13 @@ Time is data here: the wrapper adds `Pause` events, and the shell lives through 
 """
 
 import random
+from collections.abc import Iterator
 from contextlib import closing
 
 from msgspec import Struct
 
 from llm_proxy.reply import (
+    ASIDES,
     Event,
     Events,
     Pause,
@@ -45,13 +47,25 @@ def paced(events: Events, pace: Pace, seed: int) -> Events:
         return Pause(seconds * (1 + pace.jitter * chance.uniform(-1, 1)))
 
     with closing(events):
-        if pace.ttft_seconds:
-            yield delay(pace.ttft_seconds)
         begun = False
         for event in events:
+            if isinstance(event, ASIDES):
+                yield event
+                continue
             if begun and pace.tokens_per_second and (length := _length(event)):
                 yield delay(-(-length // Characters.per_token) / pace.tokens_per_second)
+            elif not begun and pace.ttft_seconds:
+                yield delay(pace.ttft_seconds)
             begun = True
+            yield event
+
+
+def delayed(events: Events, delays: Iterator[float]) -> Events:
+    """Put the next of `delays`, in seconds, before each event."""
+    with closing(events):
+        for event in events:
+            if not isinstance(event, ASIDES) and (seconds := next(delays)):
+                yield Pause(seconds)
             yield event
 
 

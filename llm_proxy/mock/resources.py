@@ -1,27 +1,14 @@
-"""The mock's resources: embeddings, moderations and reranking, which no conversation needs."""
+"""The mock's moderations and reranking, which no conversation needs."""
 
 import hashlib
 
 from llm_proxy.mock.flags import scores
 from llm_proxy.mock.vectors import similarity, vector
-from llm_proxy.openai_api import embeddings as embedding
 from llm_proxy.openai_api import moderations as moderation
 from llm_proxy.openai_api import rerank as reranking
 from llm_proxy.openai_api.resource import Answer, Call, Resource
 
 RERANK_DIMENSIONS = 1536
-
-
-def embeddings(call: Call) -> Answer:
-    """`POST /embeddings`: one vector for each input.
-
-    Raises:
-        InvalidRequest: as `openai_api.embeddings.parse` does.
-    """
-    asked = embedding.parse(call.document)
-    vectors = [vector(one, asked.dimensions) for one in asked.inputs]
-    usage = asked.usage(call.tokenizer)
-    return Answer(body=embedding.body(vectors, asked, usage), model=asked.model, usage=usage)
 
 
 def moderations(call: Call) -> Answer:
@@ -56,7 +43,6 @@ def _number(document: bytes) -> str:
 
 
 RESOURCES = (
-    Resource("POST", "/embeddings", embeddings, metered=True),
     Resource("POST", "/moderations", moderations, metered=True),
     Resource("POST", "/rerank", rerank, metered=True),
 )

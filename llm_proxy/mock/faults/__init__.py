@@ -60,6 +60,11 @@ class Trouble(Struct, frozen=True, kw_only=True):
     cut_after_seconds: float | None = None
 
     @property
+    def replaces(self) -> bool:
+        """Whether there is no reply, but an error in its place."""
+        return self.error is not None and self.spoken is None
+
+    @property
     def fails(self) -> bool:
         """Whether anything goes wrong, beside what comes late."""
         return (self.error, self.spoken, self.wire, self.cut_after_seconds) != (None,) * 4

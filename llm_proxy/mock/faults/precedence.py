@@ -1,6 +1,6 @@
 """Precedence: the one place that says which trouble a request gets, of all that was asked for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -58,15 +58,7 @@ class Faults:
         """The resource with its troubles."""
 
         def answer(call: Call) -> Answer:
-            trouble = self.trouble(call.headers)
-            if trouble.error is not None:
-                return Answer(error=trouble.error, delay_seconds=trouble.delay_seconds)
-            answered = resource.answer(call)
-            return replace(
-                answered,
-                delay_seconds=trouble.delay_seconds or answered.delay_seconds,
-                fault=trouble.wire or answered.fault,
-            )
+            return answered(self.trouble(call.headers), lambda: resource.answer(call))
 
         return replace(resource, answer=answer)
 
@@ -96,6 +88,13 @@ class Faults:
         while not self._state.advance(namespace, COUNTER, number):
             number = self._state.count(namespace, COUNTER)
         return by_chance(chaos, lambda rate: share_of(self._seed, namespace, number, rate))
+
+
+def answered(trouble: Trouble, answer: Callable[[], Answer]) -> Answer:
+    """The answer of a resource with its trouble; one that is to fail is not worked out."""
+    if trouble.error is not None:
+        return Answer(error=trouble.error, delay_seconds=trouble.delay_seconds)
+    return replace(answer(), delay_seconds=trouble.delay_seconds, fault=trouble.wire)
 
 
 def _of_fixture(fixture: FixtureFaults, stream: bool) -> Trouble:

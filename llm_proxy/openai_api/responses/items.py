@@ -110,7 +110,7 @@ def last_status(reason: FinishReason) -> ItemStatus:
 
 
 def output(choice: Choice, request: ChatRequest, stamp: Stamp) -> list[Item]:
-    """The items of a whole reply: its reasoning, its message, its calls.
+    """The items of a whole reply: its reasoning, then its text and its calls in their order.
 
     A reply without anything has a message without text.
     """
@@ -127,19 +127,38 @@ def _items(choice: Choice, request: ChatRequest, stamp: Stamp) -> Iterator[Item]
         summary = [SummaryText(choice.reasoning)]
         yield ReasoningItem(id=item_id(ReasoningItem, stamp, position), summary=summary)
         position += 1
-    if choice.text or choice.refusal or not (choice.reasoning or choice.tool_calls):
-        content = list(_content(choice, request))
-        yield MessageItem(id=item_id(MessageItem, stamp, position), content=content)
-        position += 1
     custom = custom_names(request)
-    for call in choice.tool_calls:
-        yield call_item(call, call.name in custom, stamp, position)
+    refusal = choice.refusal
+    needs_text = not (choice.reasoning or choice.tool_calls)
+    for part in _in_order(choice):
+        if isinstance(part, ToolCall):
+            yield call_item(part, part.name in custom, stamp, position)
+        elif any(part) or refusal or needs_text:
+            content = list(_content(part, refusal, request))
+            yield MessageItem(id=item_id(MessageItem, stamp, position), content=content)
+            refusal = ""
+        else:
+            continue
         position += 1
 
 
-def _content(choice: Choice, request: ChatRequest) -> Iterator[OutputText | Refusal]:
-    if choice.text or not choice.refusal:
-        tokens = [piece for piece in choice.pieces if piece]
-        yield OutputText(choice.text, logprobs=token_logprobs(tokens, request))
-    if choice.refusal:
-        yield Refusal(choice.refusal)
+def _in_order(choice: Choice) -> Iterator[Sequence[str] | ToolCall]:
+    """The pieces of text before the first call, that call, the pieces before the next one …"""
+    begin = 0
+    ends = choice.said_before or (len(choice.pieces),) * len(choice.tool_calls)
+    for end, call in zip(ends, choice.tool_calls, strict=True):
+        yield choice.pieces[begin:end]
+        yield call
+        begin = end
+    yield choice.pieces[begin:]
+
+
+def _content(
+    pieces: Sequence[str], refusal: str, request: ChatRequest
+) -> Iterator[OutputText | Refusal]:
+    text = "".join(pieces)
+    if text or not refusal:
+        tokens = [piece for piece in pieces if piece]
+        yield OutputText(text, logprobs=token_logprobs(tokens, request))
+    if refusal:
+        yield Refusal(refusal)

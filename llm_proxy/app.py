@@ -1,0 +1,79 @@
+"""The composition root: the only module that knows both halves, and puts all together."""
+
+import os
+from collections.abc import Mapping
+
+from flask import Flask
+
+from llm_proxy import adapter, control, edge, logs, mock
+from llm_proxy.mock import profiles
+from llm_proxy.settings import Settings, SettingsError, from_env
+from llm_proxy.sqlite import place
+from llm_proxy.sqlite.database import DatabaseUnusable
+from llm_proxy.sqlite.journal import SqliteJournal
+from llm_proxy.sqlite.state import SqliteState
+from llm_proxy.sqlite.store import SqliteStore
+
+
+def composed(settings: Settings | None = None) -> Flask:
+    """The WSGI application; without `settings` they are read from the environment.
+
+    Raises:
+        SettingsError: some settings are wrong.
+    """
+    environ: Mapping[str, str] = {}
+    if settings is None:
+        environ = os.environ
+        settings = _settings(environ)
+    server = settings.server
+    logs.configure(settings)
+    database = place.database(place.whereabouts(server.journal, environ))
+    try:
+        database.check()
+    except DatabaseUnusable as error:
+        raise SettingsError([f"LLM_PROXY_JOURNAL: {error}"]) from None
+    state = SqliteState(database)
+    journal = None
+    if server.journal != "off":
+        journal = SqliteJournal(database, server.journal_max, logs.Redactor(settings.secrets))
+    app = Flask(__package__, static_folder=None)
+    edge.install(app, server, journal, journaled=("mock", "adapter", "v1"))
+    controls = control.blueprint(
+        state,
+        journal,
+        server,
+        check_fixture=mock.problems_of_fixture,
+        profiles=profiles.NAMES,
+    )
+    app.register_blueprint(controls, url_prefix="/control")
+    halves = {
+        "mock": mock.blueprint(settings.mock, server, state, SqliteStore(database, "mock")),
+        "adapter": adapter.blueprint(settings.adapter, server, SqliteStore(database, "adapter")),
+    }
+    for name, half in halves.items():
+        app.register_blueprint(half, url_prefix=f"/{name}/v1")
+    app.register_blueprint(halves[server.v1], url_prefix="/v1", name="v1")
+    return app
+
+
+def checked_settings(environ: Mapping[str, str]) -> Settings:
+    """The settings, and the files that they name looked into.
+
+    Raises:
+        SettingsError: something is wrong with either; all of it is listed.
+    """
+    settings = _settings(environ)
+    recording = bool(settings.mock.record_url)
+    if problems := mock.fixture_problems(settings.mock.fixtures, recording=recording):
+        raise SettingsError(problems)
+    return settings
+
+
+def _settings(environ: Mapping[str, str]) -> Settings:
+    """The settings; where some are wrong, what is wrong with the fixtures is listed, too."""
+    try:
+        return from_env(environ)
+    except SettingsError as error:
+        fixtures, recording = environ.get("MOCK_FIXTURES", ""), bool(environ.get("MOCK_RECORD"))
+        further = mock.fixture_problems(fixtures, recording=recording)
+        raise SettingsError([*error.problems, *further]) from None

@@ -1,0 +1,64 @@
+"""Decisions: which fixture answers a request, and what is to go wrong with the answer."""
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from llm_proxy.mock.faults import Trouble
+from llm_proxy.mock.faults.precedence import NO_FAULTS, Faults
+from llm_proxy.mock.fixtures.facts import NAMED, Facts
+from llm_proxy.mock.fixtures.fixture import Match
+from llm_proxy.mock.fixtures.library import Fixtures
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """The fixture that answers, if one does, and the trouble that its answer gets into.
+
+    `facts` are those of the request where fixtures were asked at all.
+    """
+
+    match: Match | None = None
+    trouble: Trouble = Trouble()
+    facts: Facts | None = None
+
+
+class Decisions:
+    """Asks fixtures and faults, each of which depends on the other.
+
+    A fixture may set faults, which are stronger than queued ones; and a request that gets an
+    error instead of its answer must not use up a turn of a fixture, as it will be repeated.
+    """
+
+    def __init__(self, fixtures: Fixtures, faults: Faults) -> None:
+        self._fixtures = fixtures
+        self._faults = faults
+
+    def decide(
+        self,
+        headers: Mapping[str, str],
+        facts_of: Callable[[], Facts],
+        *,
+        stream: bool = False,
+        further: bool = False,
+    ) -> Decision:
+        """Decide about one request. `further`: one whose trouble is decided already.
+
+        Raises:
+            InvalidRequest: the headers ask for a fault in a wrong way.
+            NoFixtureMatch: they name a fixture that there is not.
+        """
+        facts = facts_of() if self._fixtures or NAMED in headers else None
+        trouble = Trouble() if further else None
+        while True:
+            found = None if facts is None else self._fixtures.find(facts)
+            if trouble is None:
+                faults = NO_FAULTS if found is None else found.match.fixture.faults
+                trouble = self._faults.trouble(headers, faults, stream=stream)
+            if found is None or trouble.replaces:
+                return Decision(trouble=trouble, facts=facts)
+            if self._fixtures.counted(found):
+                return Decision(match=found.match, trouble=trouble, facts=facts)
+
+    def why(self, facts: Facts | None) -> list[str]:
+        """The fixtures that are nearest to a request without a match, each with its reasons."""
+        return [] if facts is None else self._fixtures.why(facts)

@@ -1,0 +1,124 @@
+"""Templates in fixtures: what is filled in, what stays as it is, and where they end."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from llm_proxy.errors import InternalError
+from llm_proxy.mock.fixtures.problems import BrokenFixtures
+from llm_proxy.reply import Stamped, TextDelta, ToolCallDelta
+from llm_proxy.settings import MockSettings
+from tests.builders import chat_document, chat_request, mock_source
+from tests.fixtures import Document, fixture, library, parsed
+
+NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+ORDER = {"userMessage": {"regex": r"order (?P<order>\S+)"}}
+
+
+def answered(document: Document, text: str = "hi", *, ours: bool = False) -> str:
+    source = mock_source(MockSettings(), library(document, ours=ours), now=lambda: NOW)
+    request = chat_request(text, document=chat_document(text, user="ada"))
+    said = ""
+    for event in source.reply(request):
+        match event:
+            case TextDelta(piece):
+                said += piece
+            case ToolCallDelta():
+                said += event.arguments
+            case Stamped():
+                continue
+    return said
+
+
+def content(written: Any, match: Document | None = None, **more: Any) -> Document:
+    return fixture(match, {"content": written}, **more)
+
+
+def call(arguments: Any) -> Document:
+    return fixture(ORDER, {"toolCalls": [{"name": "a", "arguments": arguments}]})
+
+
+def test_groups_the_request_and_the_time_are_filled_in() -> None:
+    written = "{{ order }} for {{ request.user }} on {{ request.model }} in {{ now.year }}: "
+    written += "{% for one in request.messages %}{{ one.role }} {{ one.content }}{% endfor %}"
+    assert answered(content(written, ORDER), "order 12") == (
+        "12 for ada on gpt-4o in 2024: user order 12"
+    )
+
+
+def test_the_time_is_told_in_full() -> None:
+    assert answered(content("{{ now }}")) == "2024-05-06 07:08:09+00:00"
+
+
+def test_what_is_filled_in_cannot_break_the_json_around_it() -> None:
+    expected = '{"id":"\\"12","n":1}'
+    assert answered(call({"id": "{{ order }}", "n": 1}), 'order "12') == expected
+    assert answered(call('{"id": "{{ order }}", "n": 1}'), 'order "12') == expected
+    assert answered(content({"id": "{{ order }}", "n": 1}, ORDER), 'order "12') == expected
+
+
+def test_a_text_that_is_no_json_is_filled_in_as_it_stands() -> None:
+    assert answered(call('{"id": {{ order }}}'), "order 12") == '{"id": 12}'
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["Write {{ name }}.", "{{ 1 + 1 }}", "{{ broken", "{% if x %}", "{{ request.a }} {{ b }}"],
+)
+def test_a_text_about_templates_stays_as_it_is(written: str) -> None:
+    assert answered(content(written)) == written
+    quoted = written.replace('"', "")
+    arguments = f'{{ "spaced":  "{quoted}" }}'
+    document = fixture({}, {"toolCalls": [{"name": "a", "arguments": arguments}]})
+    assert answered(document) == arguments
+
+
+def test_what_is_ours_is_always_a_template() -> None:
+    assert answered(content("{{ 1 + 1 }}"), ours=True) == "2"
+    assert answered(content("{{ 1 + 1 }}", template=True)) == "2"
+    assert answered(content("{{ now }}", ORDER, template=False), "order 1") == "{{ now }}"
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("{{ ordr }}", "the template names 'ordr', which is not known; is it order?"),
+        ("{{ x }}", "the template names 'x', which is not known; known are now, order, request"),
+        ("{{ order", "the template is wrong: unexpected end of template, expected 'end of print"),
+        ("{% macro a() %}{% endmacro %}", "the template has a macro, which fixtures cannot have"),
+        ("{% include 'a' %}", "the template has a include, which fixtures cannot have"),
+        ("{{ order|nothing }}", "the template is wrong: No filter named 'nothing'."),
+    ],
+)
+def test_a_wrong_template_is_told_when_it_is_loaded(written: str, message: str) -> None:
+    with pytest.raises(BrokenFixtures) as refused:
+        parsed(content(written, ORDER))
+    (problem,) = refused.value.problems
+    assert problem.message.startswith(f"response.content: {message}")
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("{{ request.nothing }}", "has no attribute 'nothing'"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ ''.__class__.mro() }}", "unsafe"),
+        ("{{ 'a' * 1000000000 }}", "only two numbers can be multiplied"),
+        ("{{ 9 ** 999999999 }}", "only two numbers can be multiplied"),
+        ("{{ 'a'.ljust(1000000000) }}", "unsafe"),
+        (
+            "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
+            "its loops take more than 10000 turns",
+        ),
+        (
+            "{% for a in range(9999) %}" + "x" * 200 + "{% endfor %}",
+            "it is longer than 1000000 characters",
+        ),
+    ],
+)
+def test_a_template_that_fails_or_does_not_end_is_an_error(written: str, message: str) -> None:
+    with pytest.raises(InternalError) as failed:
+        answered(content(written), ours=True)
+    assert failed.value.code == "template_failed"
+    assert message in failed.value.message
