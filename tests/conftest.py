@@ -11,6 +11,8 @@ from tests.servers import Server, running_gunicorn
 if TYPE_CHECKING:
     from openai import OpenAI
 
+pytest_plugins = ["pytester"]
+
 # Machines are slow at times, and what a test costs is not what it is about.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

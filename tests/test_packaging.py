@@ -90,4 +90,5 @@ def test_the_command_and_the_plugin_can_be_found(installed: Path) -> None:
     points = PathDistribution(next(installed.glob("*.dist-info"))).entry_points
     assert {(point.group, point.name, point.value) for point in points} == {
         ("console_scripts", "llm-proxy", "llm_proxy.__main__:main"),
+        ("pytest11", "llm_proxy", "llm_proxy.testing.plugin"),
     }
