@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,32 @@ def test_a_quota_is_one_for_both_workers(pair: tuple[Server, int, int]) -> None:
             statuses.append(ask(server, "quota").status_code)
     assert statuses == [200] * 4 + [429] * 2
     assert ask(server, "another").status_code == 200
+
+
+def test_a_fault_strikes_as_often_as_it_was_queued_over_both_workers(
+    pair: tuple[Server, int, int],
+) -> None:
+    server, one, other = pair
+    fault = {"status": 503, "times": 2, "namespace": "twice"}
+    assert server.request("POST", "/control/faults", json=fault).status_code == 201
+    statuses = []
+    for sleeper in (one, other, one, other):
+        with asleep(sleeper):
+            statuses.append(ask(server, "twice").status_code)
+            assert ask(server, "another").status_code == 200
+    assert statuses == [503, 503, 200, 200]
+    assert listed(server, "/faults?namespace=twice") == []
+
+
+def test_a_fault_strikes_as_often_as_it_was_queued_however_many_ask_at_once(
+    pair: tuple[Server, int, int],
+) -> None:
+    server, *_ = pair
+    fault = {"status": 503, "times": 7, "namespace": "at once"}
+    server.request("POST", "/control/faults", json=fault)
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda _: ask(server, "at once").status_code, range(40)))
+    assert sorted(statuses) == [200] * 33 + [503] * 7
 
 
 def test_whoever_waits_as_long_as_told_is_answered(pair: tuple[Server, int, int]) -> None:
