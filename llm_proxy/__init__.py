@@ -23,7 +23,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     edge.install(app, settings.server)
     halves = {
         "mock": mock.blueprint(settings.mock, settings.server),
-        "adapter": adapter.blueprint(settings.adapter, settings.server),
+        "adapter": adapter.blueprint(settings.upstreams, settings.server),
     }
     for name, half in halves.items():
         app.register_blueprint(half, url_prefix=f"/{name}/v1")

@@ -18,6 +18,11 @@ N = TypeVar("N", int, float)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: token
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, 5.5: field-value
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@,]+")
+_SESSION_SOURCE = re.compile(
+    r"user|safety_identifier|metadata\.[\w-]+|header:" + _HEADER_NAME.pattern
+)
+
 
 def text(raw: str) -> str:
     """Any text."""
@@ -138,6 +143,39 @@ def headers(raw: str) -> tuple[tuple[str, str], ...]:
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"the header {name!r} cannot be sent over HTTP")
     return tuple(parsed.items())
+
+
+def origins(raw: str) -> tuple[str, ...]:
+    """Comma-separated origins as browsers send them (RFC 6454, 6.1), or a single `*`."""
+    parsed = words(raw.lower())
+    for origin in parsed:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"{_shown(origin)} is not an origin like https://app.example:8443")
+    if "*" in parsed and len(parsed) > 1:
+        raise ValueError("* allows every origin; name no other beside it")
+    return parsed
+
+
+def session_sources(raw: str) -> tuple[str, ...]:
+    """Comma-separated places of a request that tell whose it is."""
+    parsed = words(raw)
+    for place in parsed:
+        if not _SESSION_SOURCE.fullmatch(place):
+            raise ValueError(
+                f"{place!r} is not one of user, safety_identifier, metadata.NAME, header:NAME"
+            )
+    return parsed
+
+
+def secret(min_characters: int) -> Callable[[str], str]:
+    """A secret that is long enough not to be guessed; it is not repeated."""
+
+    def rule(raw: str) -> str:
+        if len(raw) < min_characters:
+            raise ValueError(f"the value is shorter than {min_characters} characters")
+        return raw
+
+    return rule
 
 
 def _shown(raw: str) -> str:

@@ -5,10 +5,11 @@ Owns the connection, its time limits and its failures. Must not know what a payl
 
 import logging
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
+from types import MappingProxyType
 from typing import Any, cast
 
 import requests
@@ -28,6 +29,10 @@ TURN_SECONDS = 0.25
 
 POOL_SIZE = 256
 """Connections kept for reuse: as many as `gunicorn.conf.py` lets requests run at once."""
+
+JSON = "application/json"
+
+NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 Payloads = Generator[str | None, None, None]
 
@@ -71,11 +76,11 @@ class Upstream:
             self._session.headers["Cookie"] = settings.cookie
         self._session.headers.update(settings.headers)
 
-    def payloads(self, query: str) -> Payloads:
+    def payloads(self, query: str, params: Mapping[str, str] = NO_PARAMS) -> Payloads:
         """Yield the payload of each event the moment it is there, and `None` now and then
         while there is nothing.
 
-        The end of the body is the end of the answer.
+        The end of the body is the end of the answer. `params` are set in the query string.
 
         Raises:
             UpstreamError: the legacy API cannot be reached, answers with an error or with
@@ -85,7 +90,7 @@ class Upstream:
         settings = self._settings
         deadline = time.monotonic() + settings.total_timeout_seconds
         framing = Framing(settings.max_event_bytes)
-        with _translated_errors(), self._asked(query, deadline) as response:
+        with _translated_errors(), self._asked(query, params, deadline) as response:
             _check(response)
             received = arrivals(response, TURN_SECONDS, settings.idle_timeout_seconds, deadline)
             for piece in received:
@@ -97,7 +102,37 @@ class Upstream:
             for event in framing.end():
                 yield from _payloads(event)
 
-    def _asked(self, query: str, deadline: float) -> requests.Response:
+    def posted(self, url: str, document: bytes) -> bytes:
+        """The JSON document that the legacy API answers to one that is posted to `url`.
+
+        Raises:
+            UpstreamError: it cannot be reached, or answers with an error or with something
+                that is no JSON.
+            UpstreamTimeout: it takes longer than one of its time limits.
+        """
+        settings = self._settings
+        limits = urllib3.Timeout(
+            total=settings.total_timeout_seconds,
+            connect=settings.connect_timeout_seconds,
+            read=settings.idle_timeout_seconds,
+        )
+        with (
+            _translated_errors(),
+            self._session.post(
+                url,
+                data=document,
+                headers={"Accept": JSON, "Content-Type": JSON},
+                stream=True,
+                timeout=cast(Any, limits),
+            ) as response,
+        ):
+            _check(response, JSON)
+            answer: bytes = response.raw.read(settings.max_event_bytes + 1, decode_content=True)
+            if len(answer) > settings.max_event_bytes:
+                raise EventTooLarge
+            return answer
+
+    def _asked(self, query: str, params: Mapping[str, str], deadline: float) -> requests.Response:
         settings = self._settings
         limits = urllib3.Timeout(
             total=settings.total_timeout_seconds,
@@ -106,7 +141,7 @@ class Upstream:
         )
         ask = partial(
             self._session.get,
-            search_url(settings.url, settings.query_param, query, settings.max_query_bytes),
+            search_url(settings.url, settings.query_param, query, settings.max_query_bytes, params),
             stream=True,
             timeout=cast(Any, limits),  # taken as it is, though its type does not say so
         )
@@ -136,8 +171,8 @@ def _payloads(event: bytes) -> Iterator[str]:
         yield decoded.data
 
 
-def _check(response: requests.Response) -> None:
-    """Refuse an answer that is no event stream before anything is read of it.
+def _check(response: requests.Response, wanted: str = "text/event-stream") -> None:
+    """Refuse an answer of another media type than `wanted` before anything is read of it.
 
     Raises:
         UpstreamError: says what came instead.
@@ -149,10 +184,10 @@ def _check(response: requests.Response) -> None:
             code="upstream_status",
         )
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if media_type != "text/event-stream":
+    if media_type != wanted:
         raise UpstreamError(
             "The legacy search API answered with "
-            f"{media_type or 'a body without a media type'} instead of text/event-stream. "
+            f"{media_type or 'a body without a media type'} instead of {wanted}. "
             "Check that STREAM_URL is the address of its stream, and that its login is valid.",
             code="upstream_not_a_stream",
         )
