@@ -12,7 +12,7 @@ from typing import Any
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from llm_proxy import errors
+from llm_proxy import cors, errors
 from llm_proxy.errors import ClientGone, InternalError, InvalidRequest, ProxyError
 from llm_proxy.exchange import Exchange
 from llm_proxy.logs import bodies_wanted, log_exchange
@@ -28,13 +28,14 @@ MAX_DRAINED_BYTES = 64 * 1024 * 1024
 
 
 def install(app: Flask, settings: ServerSettings) -> None:
-    """Give `app` its health route, its keys, its error handlers and its request log."""
+    """Give `app` its health route, its keys, CORS, its error handlers and its request log."""
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # else //v1 is redirected, with a page in HTML
     app.add_url_rule(
         "/health", "health", lambda: Response(b'{"status":"ok"}', mimetype=error_shape.MEDIA_TYPE)
     )
     app.before_request(_begin_exchange)
+    cors.install(app, settings.cors_origins)
     if settings.api_keys:
         app.before_request(_key_check(settings.api_keys))
     app.after_request(_finish_exchange)
