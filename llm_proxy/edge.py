@@ -3,9 +3,8 @@
 Flask code, as are `serving` and the two blueprints. Knows no route but `/health`.
 """
 
-import hmac
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from llm_proxy import cors, errors
 from llm_proxy.errors import ClientGone, InternalError, InvalidRequest, ProxyError
 from llm_proxy.exchange import Exchange
+from llm_proxy.keys import Keys
 from llm_proxy.logs import bodies_wanted, log_exchange
 from llm_proxy.openai_api import errors as error_shape
 from llm_proxy.openai_api import headers
@@ -36,8 +36,8 @@ def install(app: Flask, settings: ServerSettings) -> None:
     )
     app.before_request(_begin_exchange)
     cors.install(app, settings.cors_origins)
-    if settings.api_keys:
-        app.before_request(_key_check(settings.api_keys))
+    if settings.api_keys or settings.api_keys_file:
+        app.before_request(_key_check(Keys(settings.api_keys, settings.api_keys_file)))
     app.after_request(_finish_exchange)
     app.register_error_handler(ProxyError, _render)
     app.register_error_handler(ClientGone, _answer_nobody)
@@ -83,17 +83,15 @@ def _drain(environ: Mapping[str, Any]) -> None:
                 left -= len(piece)
 
 
-def _key_check(keys: Sequence[str]) -> Callable[[], None]:
+def _key_check(keys: Keys) -> Callable[[], None]:
     """A check that a request brings one of `keys` (RFC 6750, 2.1: Authorization: Bearer)."""
-    known = [key.encode() for key in keys]
 
     def check() -> None:
         if request.endpoint == "health":
             return
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        # Every key is compared, whichever fits: the time taken tells nothing.
-        fits = [hmac.compare_digest(given.strip().encode(), key) for key in known]
-        if scheme.lower() != "bearer" or not any(fits):
+        fits = keys.hold(given.strip())
+        if scheme.lower() != "bearer" or not fits:
             raise errors.InvalidAPIKey(
                 "This server asks for an API key: send one of LLM_PROXY_API_KEYS "
                 "as 'Authorization: Bearer KEY'."

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -40,6 +41,29 @@ def keys(raw: str) -> tuple[str, ...]:
     if not all(key.isascii() and key.isprintable() and " " not in key for key in parsed):
         raise ValueError("a key may hold visible ASCII characters only, and no space")
     return parsed
+
+
+def keys_file(raw: str) -> str:
+    """The path of a file of keys; it is read to see whether it can be."""
+    keys_in(raw)
+    return raw
+
+
+def keys_in(path: str) -> tuple[str, ...]:
+    """The keys in a file, one on each line; `#` begins a comment."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ValueError(f"{path!r} cannot be read: {error.strerror}") from None
+    except UnicodeError:
+        raise ValueError(f"{path!r} is not written in UTF-8") from None
+    found: list[str] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found += keys(line.partition("#")[0])
+        except ValueError as error:
+            raise ValueError(f"line {number} of {path!r}: {error}") from None
+    return tuple(found)
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:

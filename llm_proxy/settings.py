@@ -31,6 +31,7 @@ class ServerSettings:
         "LLM_PROXY_V1", "mock", rules.one_of("mock", "adapter")
     )
     api_keys: tuple[str, ...] = setting("LLM_PROXY_API_KEYS", (), rules.keys)
+    api_keys_file: str = setting("LLM_PROXY_API_KEYS_FILE", "", rules.keys_file)
     cors_origins: tuple[str, ...] = setting("LLM_PROXY_CORS_ORIGINS", (), rules.origins)
     keepalive_seconds: float = setting("LLM_PROXY_KEEPALIVE_SECONDS", 15.0, rules.number(0))
     max_body_bytes: int = setting("LLM_PROXY_MAX_BODY_BYTES", 32 * 1024 * 1024, rules.integer(1))

@@ -25,7 +25,22 @@ def test_the_ids_keep_their_order() -> None:
 
 @pytest.mark.parametrize(
     "citation",
-    ["1", "a-1", "report_2024.pdf", "a/b.txt#3", "snake_case_id", "it's 100 % (really)!", "naïve"],
+    [
+        "1",
+        "1.5",
+        "#12",
+        "-5",
+        "+49",
+        "a - b",
+        "2024-01",
+        "AT&T",
+        "a-1",
+        "report_2024.pdf",
+        "a/b.txt#3",
+        "snake_case_id",
+        "it's 100 % (really)!",
+        "naïve",
+    ],
 )
 def test_an_ordinary_id_stands_as_it_is(citation: str) -> None:
     assert bullet(citation) == citation
@@ -43,6 +58,14 @@ def test_an_ordinary_id_stands_as_it_is(citation: str) -> None:
         ("a|b", r"a\|b"),
         ("~~a~~", r"\~\~a\~\~"),
         ("a\\b", r"a\\b"),
+        ("# a", r"\# a"),
+        ("- a", r"\- a"),
+        ("+ a", r"\+ a"),
+        ("---", r"\---"),
+        ("-", r"\-"),
+        ("1. a", r"1\. a"),
+        ("22)", r"22\)"),
+        ("&copy; &#64;", r"\&copy; \&#64;"),
     ],
 )
 def test_an_id_is_no_markdown(citation: str, expected: str) -> None:

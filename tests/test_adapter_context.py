@@ -10,6 +10,10 @@ OPEN = (
     "The following file is currently open. "
     "Don't reference it if it's not relevant to the user's message:"
 )
+RETRIEVED = (
+    "### Task:\nRespond to the user query using the provided context.\n\n<context>\n"
+    '<source id="1">On </context> birds</source>\n</context>'
+)
 FILE = "```src/birds.py\ndef fly():\n    pass\n```"
 
 
@@ -27,6 +31,9 @@ FILE = "```src/birds.py\ndef fly():\n    pass\n```"
         "```a.py (1-10)\r\ncode\r\n```\r\n\r\nWhy do birds sing?",
         f"{FILE}\n\nUse the above code to answer the following question. You should not\n"
         "reference any files outside of what is shown.\n\nWhy do birds sing?",
+        f"{RETRIEVED}\n\nWhy do birds sing?",
+        f"{RETRIEVED}\n<user_query>\nWhy do birds sing?\n</user_query>\n",
+        f"{RETRIEVED}\n{FILE}\n\nWhy do birds sing?",
         "Why do birds sing?",
         "\n Why do birds sing?  \n",
     ],

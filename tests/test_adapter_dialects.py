@@ -28,6 +28,8 @@ def meaning_of(payload: str) -> Meaning:
         ('{"type": "response", "data": "word"}', Word("word")),
         ("{'type': 'citation', 'data': 'a1'}", Citation("a1")),
         ('{"type": "citation", "data": "a1"}', Citation("a1")),
+        (" \t{'type': 'response', 'data': 'word'}", Word("word")),
+        ('  {"type": "response", "data": "word"} ', Word("word")),
         ("[DONE]", End()),
     ],
 )

@@ -34,6 +34,7 @@ MAY_IMPORT_OURS = {
     "folding": {"reply"},
     "mishaps": {"reply"},
     "namespaces": set(),
+    "keys": {"setting_rules"},
     "state": set(),
     "store": {"reply"},
     "allowance": set(),

@@ -12,6 +12,14 @@ HEADING = "\n\n**Citations:**\n\n"
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|~]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown acts on; an underscore inside a word is one (CommonMark 0.31, 6.2)."""
 
+_BLOCK = re.compile(r"(?=(?:[-+]|#{1,6})(?:\s|$)|-[- ]*$)|(?<=\d)(?=[.)](?:\s|$))")
+"""Where, at its start, a text turns into a heading, a list or a line (CommonMark, 4 and 5)."""
+
+_NUMBER = re.compile(r"\d{0,9}")
+
+_ENTITY = re.compile(r"&(?=#?\w{1,31};)")
+"""What stands for another character (CommonMark, 2.5)."""
+
 _URL = re.compile(r"https?://[^\s\\`*\[\]<>|]+")
 """A URL that Markdown leaves alone; an escape would become a part of its automatic link."""
 
@@ -45,8 +53,14 @@ def _bullet(citation: Citation, url_template: str) -> str:
 
 
 def _plain(name: str) -> str:
-    return name if _URL.fullmatch(name) else _escaped(name)
+    """What stands at the start of its bullet, as it is."""
+    if _URL.fullmatch(name):
+        return name
+    text = _escaped(name)
+    number = _NUMBER.match(text)
+    start = number.end() if number else 0
+    return f"{text[:start]}\\{text[start:]}" if _BLOCK.match(text, start) else text
 
 
 def _escaped(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\g<0>", text)
+    return _ENTITY.sub(r"\\&", _MARKDOWN.sub(r"\\\g<0>", text))

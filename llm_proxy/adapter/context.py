@@ -1,7 +1,8 @@
 """Context: the files and snippets that an editor puts in front of a question.
 
 Continue writes them into the last user message: fenced blocks, some of them announced by a
-sentence, and the question behind them. Pure: text in, text out.
+sentence, and the question behind them. Open WebUI does so with what it has retrieved. Pure: text
+in, text out.
 """
 
 import re
@@ -10,8 +11,16 @@ ANNOUNCEMENTS = (
     "The following file is currently open.",
     "This is the currently open file:",
     "Use the above code to answer the following question.",
+    "Use the above documentation to answer the following question.",
 )
 """How a paragraph begins that belongs to the context; Continue's own words."""
+
+_RETRIEVED = re.compile(
+    r"### Task:\s+Respond to the user query using the provided context.*</context>", re.DOTALL
+)
+"""What Open WebUI puts there when it has searched documents of its own."""
+
+_QUERY_TAG = re.compile(r"</?user_query>")
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*(.*)")
 """A line that opens or closes a fenced block (CommonMark 0.31, 4.5)."""
@@ -37,7 +46,10 @@ def code_of(text: str) -> str:
 
 def _parts(text: str) -> tuple[list[str], list[str]]:
     """The lines of code at the beginning, and those of the question behind them."""
-    lines = text.strip().split("\n")
+    text = text.strip()
+    if retrieved := _RETRIEVED.match(text):
+        text = _QUERY_TAG.sub("", text[retrieved.end() :]).strip()
+    lines = text.split("\n")
     code: list[str] = []
     here = 0
     while here < len(lines):

@@ -13,7 +13,7 @@ def object_in(payload: str) -> Mapping[str, Any] | None:
     Python literals are read with `ast.literal_eval`, which evaluates no code; the limit on
     the size of an event bounds what it costs.
     """
-    if payload[:1] != "{":
+    if payload.lstrip()[:1] != "{":
         return None
     try:
         value = msgspec.json.decode(payload)
