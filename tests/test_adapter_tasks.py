@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -241,3 +242,15 @@ def test_a_long_conversation_is_summarised_by_its_beginning_and_its_end() -> Non
     lines = summary(Message(role="user", text=f"number {n}") for n in range(100)).split("\n")
     assert len(lines) == 61
     assert (lines[0], lines[30], lines[-1]) == ("- User: number 0", "- …", "- User: number 99")
+
+
+@pytest.mark.parametrize(
+    "filling", ["[", "[a](", "```\n", "a. ", " ", "\n", "ORIGINAL CODE:\n", "<chat_history>"]
+)
+@pytest.mark.parametrize("kind", ["title", "summary", "edit", "queries"])
+def test_the_longest_prompt_takes_no_longer_than_reading_it(kind: str, filling: str) -> None:
+    beginnings = {"title": TITLE, "summary": COMPACTION, "edit": APPLY, **OPEN_WEBUI}
+    prompt = beginnings[kind] + "\n\n<chat_history>\nUSER: " + filling * 300_000 + "x"
+    began = time.monotonic()
+    answered(("user", filling * 300_000), ("assistant", filling * 300_000), ("user", prompt))
+    assert time.monotonic() - began < 20

@@ -20,7 +20,7 @@ UNTITLED = "Untitled"
 EXCERPT_CHARACTERS = 400
 SUMMARY_MESSAGES = 60
 READ_CHARACTERS = 20_000
-"""How much of a text is looked at for a title."""
+"""How much of a text is looked at."""
 
 _FENCED = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[([^\]\[]*)\]\([^()\s]*\)|https?://\S+")
@@ -76,7 +76,7 @@ def summary(messages: Iterable[Message]) -> str:
 def excerpt(text: str) -> str:
     """Whole sentences from the beginning of a text, on one line; a long one is cut."""
     kept = ""
-    for sentence in _SENTENCE_END.split(" ".join(plain(text).split())):
+    for sentence in _SENTENCE_END.split(" ".join(plain(text[:READ_CHARACTERS]).split())):
         if kept and len(kept) + len(sentence) >= EXCERPT_CHARACTERS:
             break
         kept = f"{kept} {sentence}".strip()

@@ -16,9 +16,9 @@ from llm_proxy.adapter.tasks import Task, task_of
 from llm_proxy.reply import ChatRequest, Events, Message, Source, Stamped, spoken
 from llm_proxy.task_patterns import TaskKind, TaskPattern
 
-_HISTORY = re.compile(r"<chat_history>\s*(.*?)\s*(?:</chat_history>|\Z)", re.DOTALL)
+_HISTORY = re.compile(r"<chat_history>(.*?)(?:</chat_history>|\Z)", re.DOTALL)
 _SPEAKER = re.compile(r"^(USER|ASSISTANT): ?", re.MULTILINE)
-_CODE = re.compile(r"(?:code to (?:rewrite|modify)|ORIGINAL CODE):\s*?\n(?=\s*(?:```|~~~))")
+_CODE = re.compile(r"(?:code to (?:rewrite|modify)|ORIGINAL CODE):[ \t]*\n\s*(?=```|~~~)")
 
 
 class WithLocalTasks:

@@ -69,7 +69,7 @@ class LegacySource:
         citations: dict[str, Citation] = {}
         said = ""
         tally = Tally()
-        with closing(self._upstream.payloads(query, params)) as payloads:
+        with closing(self._upstream.payloads(query, params=params)) as payloads:
             for meaning in self._meanings(payloads, tally):
                 match meaning:
                     case None:
