@@ -96,6 +96,18 @@ class AdapterSettings:
     bearer_token: str = setting("STREAM_BEARER_TOKEN", "", rules.header_value)
     cookie: str = setting("STREAM_COOKIE", "", rules.header_value)
     headers: tuple[tuple[str, str], ...] = setting("STREAM_HEADERS", (), rules.headers)
+    forward_authorization: bool = setting("STREAM_FORWARD_AUTHORIZATION", False, rules.boolean)
+    login_url: str = setting("STREAM_LOGIN_URL", "", rules.http_url)
+    login_method: Literal["POST", "PUT", "GET"] = setting(
+        "STREAM_LOGIN_METHOD", "POST", rules.one_of("POST", "PUT", "GET")
+    )
+    login_body: str = setting("STREAM_LOGIN_BODY", "", rules.login_body)
+    login_path: str = setting("STREAM_LOGIN_TOKEN", "cookie", rules.text)
+    ca_file: str = setting("STREAM_CA_FILE", "", rules.ca_file)
+    max_calls: int = setting("STREAM_MAX_CALLS", 256, rules.integer(0))
+    queue_timeout_seconds: float = setting("STREAM_QUEUE_TIMEOUT", 10.0, rules.number(0))
+    breaker_failures: int = setting("STREAM_BREAKER_FAILURES", 10, rules.integer(0))
+    breaker_seconds: float = setting("STREAM_BREAKER_SECONDS", 10.0, rules.number(0.001))
     max_event_bytes: int = setting("STREAM_MAX_EVENT_BYTES", 1024 * 1024, rules.integer(1))
     max_query_bytes: int = setting("STREAM_MAX_QUERY_BYTES", 3500, rules.integer(1))
 
@@ -137,6 +149,8 @@ class Settings:
             adapter.bearer_token,
             adapter.cookie,
             *(value for _, value in adapter.headers),
+            adapter.login_body,
+            *rules.login_values(adapter.login_body),
         )
         return tuple(secret for secret in known if secret)
 
@@ -159,6 +173,16 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         mock=_read(MockSettings, environ, problems),
         adapter=_read(AdapterSettings, environ, problems),
     )
+    if settings.server.api_keys and settings.adapter.forward_authorization:
+        problems.append(
+            "STREAM_FORWARD_AUTHORIZATION: the clients' Authorization is one of "
+            "LLM_PROXY_API_KEYS, which the upstream must not see; unset one of the two"
+        )
+    if settings.adapter.login_url and settings.adapter.forward_authorization:
+        problems.append(
+            "STREAM_FORWARD_AUTHORIZATION: with STREAM_LOGIN_URL the login is ours, not the "
+            "clients'; unset one of the two"
+        )
     if problems:
         raise SettingsError(problems)
     return settings

@@ -15,7 +15,7 @@ import pytest
 from llm_proxy.adapter.source import LegacySource
 from llm_proxy.adapter.upstream import Upstream
 from llm_proxy.errors import ProxyError, UpstreamError, UpstreamTimeout
-from llm_proxy.reply import IDLE, TextDelta
+from llm_proxy.reply import ASIDES, TextDelta
 from tests.builders import chat_document, chat_request, client
 from tests.raw_upstream import (
     CHUNKED_HEAD,
@@ -52,7 +52,7 @@ def outcome(url: str, **settings: Any) -> tuple[list[str], ProxyError]:
     texts = []
     with pytest.raises(ProxyError) as caught:  # noqa: PT012 - what came before it counts
         for reply_event in LegacySource(adapter, Upstream(adapter)).reply(chat_request(QUESTION)):
-            if reply_event != IDLE:
+            if not isinstance(reply_event, ASIDES):
                 texts.append(getattr(reply_event, "text", repr(reply_event)))
     error = caught.value
     assert (error.type, error.param, dict(error.headers)) == (
@@ -106,7 +106,7 @@ def test_a_port_where_nobody_listens() -> None:
         UpstreamError,
         502,
         "upstream_failed",
-        "The legacy search API cannot be reached, or broke off its answer. "
+        "The legacy search API cannot be reached. "
         "Check that it runs and that STREAM_URL is its address.",
     )
 
@@ -157,7 +157,11 @@ def test_another_status_than_200_is_named(status: str) -> None:
         502,
         "upstream_status",
         f"The legacy search API answered with HTTP status {status[:3]}. "
-        "Check STREAM_URL and the credentials (STREAM_BEARER_TOKEN, STREAM_COOKIE).",
+        + (
+            "Look into its log."
+            if status.startswith("5")
+            else "Check STREAM_URL and the credentials (STREAM_BEARER_TOKEN, STREAM_COOKIE)."
+        ),
     )
     assert len(upstream.heads) == 1
 

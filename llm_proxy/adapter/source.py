@@ -4,11 +4,21 @@ from contextlib import closing
 
 from msgspec.structs import replace
 
+from llm_proxy.adapter.account import Account
 from llm_proxy.adapter.citations import citation_block
 from llm_proxy.adapter.dialects import Citation, End, Word, understand
 from llm_proxy.adapter.question import question
 from llm_proxy.adapter.upstream import Upstream
-from llm_proxy.reply import ASIDES, IDLE, Annotations, ChatRequest, Events, Finish, TextDelta
+from llm_proxy.reply import (
+    ASIDES,
+    IDLE,
+    Annotations,
+    ChatRequest,
+    Events,
+    Finish,
+    Noted,
+    TextDelta,
+)
 from llm_proxy.settings import AdapterSettings
 
 
@@ -28,7 +38,7 @@ class LegacySource:
             InvalidRequest: the conversation asks nothing; the legacy API is not called.
             UpstreamError: the legacy API failed, before or amid the answer.
         """
-        events = self._answer(question(request))
+        events = self._answer(question(request), request.headers.get("authorization"))
         if request.n == 1:
             yield from events
             return
@@ -39,21 +49,26 @@ class LegacySource:
                 else:
                     yield from (replace(event, choice=choice) for choice in range(request.n))
 
-    def _answer(self, query: str) -> Events:
+    def _answer(self, query: str, authorization: str | None) -> Events:
         settings = self._settings
         citations: dict[str, None] = {}
         said = ""
-        with closing(self._upstream.payloads(query)) as payloads:
+        account = Account()
+        yield Noted(account.facts)
+        asked = self._upstream.payloads(query, account, authorization=authorization)
+        with closing(asked) as payloads:
             for payload in payloads:
                 if payload is None:
                     yield IDLE
                     continue
                 match understand(payload):
                     case Word(text) if text:
+                        account.word()
                         separated = said and not (said[-1].isspace() or text[0].isspace())
                         said = text
                         yield TextDelta(settings.word_separator + text if separated else text)
                     case Citation(document) if document.strip():
+                        account.citation()
                         citations[document] = None
                     case End():
                         break
