@@ -122,10 +122,11 @@ class Call(threading.Thread):
                 raise GivenUp
             self._connection = held
 
-    def let_go(self) -> None:
-        """Leave the connection alone from now on: it goes back to those that may be reused."""
+    def let_go(self) -> bool:
+        """Leave the connection alone from now on; whether it is fit to be reused."""
         with self._changed:
             self._let_go()
+            return not self._given_up
 
     def run(self) -> None:
         try:

@@ -93,10 +93,14 @@ class _GivenUpAtWill:
             except OSError as error:
                 failure = error
                 continue
-            for option in self.socket_options or ():
-                made.setsockopt(*option)
-            sys.audit("http.client.connect", self, self.host, self.port)
-            Call.current().hold(made)
+            try:
+                for option in self.socket_options or ():
+                    made.setsockopt(*option)
+                sys.audit("http.client.connect", self, self.host, self.port)
+                Call.current().hold(made)
+            except BaseException:
+                made.close()
+                raise
             return made
         if isinstance(failure, TimeoutError):
             raise ConnectTimeoutError(self, "no address accepted in time") from failure
@@ -135,7 +139,9 @@ class _LetGoFirst:
     """A pool to which a connection returns once no call can end it any more."""
 
     def _put_conn(self: Any, connection: Any) -> None:
-        Call.current().let_go()
+        if not Call.current().let_go() and connection is not None:
+            connection.close()  # shut down already, though what came may have looked complete
+            connection = None
         super()._put_conn(connection)  # type: ignore[misc]
 
 
