@@ -6,11 +6,12 @@ A rule raises `ValueError` with a message that reads on after the name of the va
 
 import math
 import re
+import ssl
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -200,6 +201,31 @@ def secret(min_characters: int) -> Callable[[str], str]:
         return raw
 
     return rule
+
+
+def login_body(raw: str) -> str:
+    """A JSON object, or a form as in `user=ann&password=x`; it is a secret and not repeated."""
+    if not login_values(raw):
+        raise ValueError("the value is neither a JSON object nor a form like user=ann&password=x")
+    return raw
+
+
+def login_values(body: str) -> tuple[str, ...]:
+    """The values in the body of a login, at the first level."""
+    try:
+        values = msgspec.json.decode(body, type=dict[str, Any]).values()
+    except (msgspec.DecodeError, UnicodeError):
+        return tuple(value for _, value in parse_qsl(body))
+    return tuple(value if isinstance(value, str) else str(value) for value in values)
+
+
+def ca_file(raw: str) -> str:
+    """A file of certificates that can be read."""
+    try:
+        ssl.create_default_context(cafile=raw)
+    except (OSError, ValueError):  # ssl.SSLError is an OSError
+        raise ValueError(f"{raw!r} is not a file of certificates in PEM form") from None
+    return raw
 
 
 def _shown(raw: str) -> str:

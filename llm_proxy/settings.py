@@ -83,6 +83,20 @@ class AdapterSettings:
     bearer_token: str = setting("STREAM_BEARER_TOKEN", "", rules.header_value, own=True)
     cookie: str = setting("STREAM_COOKIE", "", rules.header_value, own=True)
     headers: tuple[tuple[str, str], ...] = setting("STREAM_HEADERS", (), rules.headers, own=True)
+    forward_authorization: bool = setting(
+        "STREAM_FORWARD_AUTHORIZATION", False, rules.boolean, own=True
+    )
+    login_url: str = setting("STREAM_LOGIN_URL", "", rules.http_url, own=True)
+    login_method: Literal["POST", "PUT", "GET"] = setting(
+        "STREAM_LOGIN_METHOD", "POST", rules.one_of("POST", "PUT", "GET"), own=True
+    )
+    login_body: str = setting("STREAM_LOGIN_BODY", "", rules.login_body, own=True)
+    login_path: str = setting("STREAM_LOGIN_TOKEN", "cookie", rules.text, own=True)
+    ca_file: str = setting("STREAM_CA_FILE", "", rules.ca_file)
+    max_calls: int = setting("STREAM_MAX_CALLS", 256, rules.integer(0))
+    queue_timeout_seconds: float = setting("STREAM_QUEUE_TIMEOUT", 10.0, rules.number(0))
+    breaker_failures: int = setting("STREAM_BREAKER_FAILURES", 10, rules.integer(0))
+    breaker_seconds: float = setting("STREAM_BREAKER_SECONDS", 10.0, rules.number(0.001))
     max_event_bytes: int = setting("STREAM_MAX_EVENT_BYTES", 1024 * 1024, rules.integer(1))
     max_query_bytes: int = setting("STREAM_MAX_QUERY_BYTES", 3500, rules.integer(1))
     dialect: EventFields | None = setting("STREAM_DIALECT", None, event_fields.dialect)
@@ -134,6 +148,7 @@ class Settings:
         for adapter in self.upstreams:
             known += (adapter.bearer_token, adapter.cookie, adapter.session_key)
             known += (value for _, value in adapter.headers)
+            known += (adapter.login_body, *rules.login_values(adapter.login_body))
         return tuple(secret for secret in known if secret)
 
 
@@ -156,6 +171,13 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         upstreams = _upstreams(environ[CONFIG], environ, problems)
     else:
         upstreams = (_adapter({}, environ, problems),)
+    if server.api_keys or server.api_keys_file:
+        problems += [
+            f"{one.model}: the clients' Authorization is one of LLM_PROXY_API_KEYS, which the "
+            "upstream must not see; unset STREAM_FORWARD_AUTHORIZATION, or the keys"
+            for one in upstreams
+            if one.forward_authorization
+        ]
     if problems:
         raise SettingsError(problems)
     return Settings(server=server, mock=mock, upstreams=upstreams)
@@ -217,6 +239,11 @@ def _adapter(
         wrong.append(
             f"{shown('STREAM_SESSION_KEY')}: is missing; sessions need one, any text of 16 or "
             "more characters that nobody else knows"
+        )
+    if adapter.login_url and adapter.forward_authorization:
+        wrong.append(
+            f"{shown('STREAM_FORWARD_AUTHORIZATION')}: with STREAM_LOGIN_URL the login is ours, "
+            "not the clients'; unset one of the two"
         )
     problems += wrong
     return adapter

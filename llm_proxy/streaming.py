@@ -20,6 +20,7 @@ from llm_proxy.reply import (
     Event,
     Events,
     Finish,
+    Noted,
     Pause,
     ReasoningDelta,
     RefusalDelta,
@@ -153,6 +154,8 @@ class EventStream(AnswerInPieces):
                 case WireFault():
                     refuse_impossible(event, self._clock)
                     self._fault = event
+                case Noted():
+                    continue
                 case _:
                     self._first = event
                     return
@@ -187,7 +190,7 @@ class EventStream(AnswerInPieces):
                     case Stamped():  # behind the look-ahead: the source took its time
                         self._sign(event)
                         continue
-                    case WireFault():
+                    case WireFault() | Noted():
                         continue
                 if chunk := self._encoder.encode(event):
                     yield chunk

@@ -28,6 +28,14 @@ class Act(Enum):
     RESET = "break the connection off with a TCP reset"
 
 
+class Ticking(threading.Event):
+    """An event that happens by itself after a moment, as often as it is waited for."""
+
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002
+        threading.Event().wait(0.02)  # even once a test has set this one
+        return True
+
+
 Item = TypeVar("Item")
 
 Step = bytes | threading.Event | Act
@@ -69,7 +77,8 @@ def citation(document: str) -> bytes:
 class RawUpstream:
     """What the upstream saw: the heads of the requests, and that a client went away.
 
-    `ended` is released once for each connection that the upstream has closed.
+    `asked` is set with the first request, and `requested` released once for each of them;
+    `ended` once for each connection that the upstream has closed.
     """
 
     def __init__(self, script: tuple[Step, ...], tls: ssl.SSLContext | None) -> None:
@@ -82,6 +91,8 @@ class RawUpstream:
         self.origin = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         self.url = f"{self.origin}/stream?topNDocuments=3&sessionID=12345"
         self.heads: list[str] = []
+        self.asked = threading.Event()
+        self.requested = threading.Semaphore(0)
         self.left = threading.Event()
         self.ended = threading.Semaphore(0)
         self.problems: list[str] = []
@@ -146,6 +157,8 @@ class RawUpstream:
                 return False
             received += more
         self.heads.append(received.decode())
+        self.asked.set()
+        self.requested.release()
         return True
 
     def _play(self, connection: socket.socket) -> None:

@@ -52,7 +52,7 @@ MAY_IMPORT_OURS = {
     "clock": {"errors"},
     "exchange": {"errors", "reply"},
     "streaming": {"errors", "reply", "openai_api", "clock", "exchange", "mishaps"},
-    "logs": {"exchange", "settings"},
+    "logs": {"exchange", "reply", "settings"},
     "mock": {"errors", "reply", "tokenizers", "settings", "openai_api", "mock"},
     "adapter": {
         "errors",

@@ -120,7 +120,14 @@ def without_times(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 COUNTED = {"model": "gpt-4o", "prompt_tokens": "2", "completion_tokens": "2", "end": "done"}
-UPSTREAM_FAILED = {"model": "gpt-4o", "end": "upstream failed"}
+UPSTREAM_FAILED = {
+    "model": "gpt-4o",
+    "upstream_words": "0",
+    "upstream_citations": "0",
+    "upstream_end": "upstream_failed",
+    "upstream_cause": "ConnectionRefusedError: ECONNREFUSED",
+    "end": "upstream failed",
+}
 
 
 @pytest.mark.parametrize(
@@ -339,7 +346,7 @@ def test_every_line_of_the_json_format_is_an_object() -> None:
     assert [without_times(told(line)) for line in lines] == [
         expected(answers[0], stream="true", **COUNTED),
         expected(answers[1], end="refused"),
-        expected(answers[2], model="gpt-4o", stream="false", end="upstream failed"),
+        expected(answers[2], stream="false", **UPSTREAM_FAILED),
     ]
     assert all(isinstance(json.loads(line), dict) for line in ours)
 

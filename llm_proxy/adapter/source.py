@@ -1,39 +1,29 @@
 """The source of the adapter's replies: the legacy API's words and citations as events."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from llm_proxy.adapter.account import Account
 from llm_proxy.adapter.citations import citation_block
 from llm_proxy.adapter.dialects import dialect_of
 from llm_proxy.adapter.dialects.meaning import Citation, End, Meaning, Other, Word
 from llm_proxy.adapter.question import question
+from llm_proxy.adapter.reading import Payloads
 from llm_proxy.adapter.sessions import session_params
-from llm_proxy.adapter.upstream import Payloads, Upstream
-from llm_proxy.reply import ASIDES, IDLE, Annotations, ChatRequest, Events, Finish, TextDelta
+from llm_proxy.adapter.upstream import Upstream
+from llm_proxy.reply import (
+    ASIDES,
+    IDLE,
+    Annotations,
+    ChatRequest,
+    Events,
+    Finish,
+    Noted,
+    TextDelta,
+)
 from llm_proxy.settings import AdapterSettings
-
-log = logging.getLogger(__name__)
-
-
-class Tally(Struct):
-    """What has come of an answer so far, in events; `unknown` are those of no known type."""
-
-    words: int = 0
-    citations: int = 0
-    unknown: int = 0
-
-    def count(self, meaning: Meaning) -> None:
-        match meaning:
-            case Word():
-                self.words += 1
-            case Citation():
-                self.citations += 1
-            case Other():
-                self.unknown += 1
 
 
 class LegacySource:
@@ -53,7 +43,11 @@ class LegacySource:
             InvalidRequest: the conversation asks nothing; the legacy API is not called.
             UpstreamError: the legacy API failed, before or amid the answer.
         """
-        events = self._answer(question(request), session_params(request, self._settings))
+        events = self._answer(
+            question(request),
+            session_params(request, self._settings),
+            request.headers.get("authorization"),
+        )
         if request.n == 1:
             yield from events
             return
@@ -64,13 +58,15 @@ class LegacySource:
                 else:
                     yield from (replace(event, choice=choice) for choice in range(request.n))
 
-    def _answer(self, query: str, params: Mapping[str, str]) -> Events:
+    def _answer(self, query: str, params: Mapping[str, str], authorization: str | None) -> Events:
         settings = self._settings
         citations: dict[str, Citation] = {}
         said = ""
-        tally = Tally()
-        with closing(self._upstream.payloads(query, params=params)) as payloads:
-            for meaning in self._meanings(payloads, tally):
+        account = Account()
+        yield Noted(account.facts)
+        asked = self._upstream.payloads(query, account, params=params, authorization=authorization)
+        with closing(asked) as payloads:
+            for meaning in self._meanings(payloads, account):
                 match meaning:
                     case None:
                         yield IDLE
@@ -82,20 +78,24 @@ class LegacySource:
                         citations.setdefault(document, meaning)
                     case End():
                         break
-        if tally.unknown:
-            log.info("Events of unknown types in an answer of the upstream: %d", tally.unknown)
         if citations:
             block = citation_block(citations.values(), settings.citation_url)
             yield TextDelta(block if said else block.lstrip())
             yield Annotations(tuple(citations))
         yield Finish()
 
-    def _meanings(self, payloads: Payloads, tally: Tally) -> Iterator[Meaning | None]:
+    def _meanings(self, payloads: Payloads, account: Account) -> Iterator[Meaning | None]:
         """What the payloads say, counted; `None` for each turn of the caller."""
         for payload in payloads:
             if payload is None:
                 yield None
                 continue
             for meaning in self._understand(payload):
-                tally.count(meaning)
+                match meaning:
+                    case Word(text) if text:
+                        account.word()
+                    case Citation():
+                        account.citation()
+                    case Other():
+                        account.unknown()
                 yield meaning
