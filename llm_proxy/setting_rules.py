@@ -22,7 +22,7 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, 5.5: field-v
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@,]+")
 _SESSION_SOURCE = re.compile(
-    r"user|safety_identifier|metadata\.[\w-]+|header:" + _HEADER_NAME.pattern
+    r"user|safety_identifier|api_key|metadata\.[\w-]+|header:" + _HEADER_NAME.pattern
 )
 
 
@@ -187,7 +187,8 @@ def session_sources(raw: str) -> tuple[str, ...]:
     for place in parsed:
         if not _SESSION_SOURCE.fullmatch(place):
             raise ValueError(
-                f"{place!r} is not one of user, safety_identifier, metadata.NAME, header:NAME"
+                f"{place!r} is not one of user, safety_identifier, api_key, metadata.NAME, "
+                "header:NAME"
             )
     return parsed
 

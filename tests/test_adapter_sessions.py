@@ -77,6 +77,13 @@ def test_the_name_of_another_user_does_not_lead_into_their_session() -> None:
     assert session(from_user("ann", key="ann's key")) != session(from_user("ann", key="bob's key"))
 
 
+def test_an_api_key_may_be_a_user() -> None:
+    told = [session(from_user(None, key=key), "api_key", "user") for key in ("ann's", "bob's")]
+    assert None not in told
+    assert len(set(told)) == 2
+    assert session(from_user(None), "api_key") is None
+
+
 def test_what_two_places_tell_cannot_be_shifted_between_them() -> None:
     def told(user: str, identifier: str) -> str | None:
         return session(chat_request(document={"user": user, "safety_identifier": identifier}))
@@ -128,8 +135,8 @@ def test_the_name_of_the_parameter_is_a_setting() -> None:
         ),
         (
             {"STREAM_SESSION_FROM": "usr", "STREAM_SESSION_KEY": KEY},
-            "STREAM_SESSION_FROM: 'usr' is not one of user, safety_identifier, metadata.NAME, "
-            "header:NAME",
+            "STREAM_SESSION_FROM: 'usr' is not one of user, safety_identifier, api_key, "
+            "metadata.NAME, header:NAME",
         ),
     ],
 )

@@ -37,12 +37,20 @@ def session_params(request: ChatRequest, settings: AdapterSettings) -> dict[str,
 
 def _told(request: ChatRequest, places: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     for place in places:
-        kind, _, name = place.partition(":")
-        value: object = request.headers.get(name.lower()) if kind == "header" else None
-        if kind != "header":
-            value = request.document
-            for step in place.split("."):
-                value = value.get(step) if isinstance(value, Mapping) else None
+        value = _at(request, place)
         if isinstance(value, str) and value.strip():
             # What UTF-8 cannot carry is not refused here: it is only hashed.
             yield place, value.strip().encode(errors="replace").decode()
+
+
+def _at(request: ChatRequest, place: str) -> object:
+    """What stands in one of the places that `setting_rules.session_sources` knows."""
+    kind, _, name = place.partition(":")
+    if kind == "header":
+        return request.headers.get(name.lower())
+    if kind == "api_key":
+        return bearer_key(request.headers)
+    value: object = request.document
+    for step in place.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
