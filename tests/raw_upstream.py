@@ -104,6 +104,11 @@ class RawUpstream:
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
+    @property
+    def connections(self) -> int:
+        """How many have been accepted."""
+        return len(self._connections)
+
     def plays(self, *script: Step) -> None:
         """Play another script on the connections to come."""
         self._script = script
