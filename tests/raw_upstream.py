@@ -74,6 +74,11 @@ def citation(document: str) -> bytes:
     return event(repr({"type": "citation", "data": document}))
 
 
+def ticked(sent: bytes) -> list[Step]:
+    """Send the same again and again, for as long as any test lasts."""
+    return [sent, Ticking()] * 1000
+
+
 class RawUpstream:
     """What the upstream saw: the heads of the requests, and that a client went away.
 
@@ -98,6 +103,15 @@ class RawUpstream:
         self.problems: list[str] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
+
+    @property
+    def connections(self) -> int:
+        """How many have been accepted."""
+        return len(self._connections)
+
+    def plays(self, *script: Step) -> None:
+        """Play another script on the connections to come."""
+        self._script = script
 
     def request_lines(self) -> list[str]:
         """The first line of each request."""

@@ -21,12 +21,12 @@ from tests.raw_upstream import (
     PATIENCE_SECONDS,
     Act,
     Step,
-    Ticking,
     chunk,
     raw_upstream,
+    ticked,
     word,
 )
-from tests.servers import Server, running_gunicorn
+from tests.servers import Server, running_gunicorn, worker
 
 CHAT = "/adapter/v1/chat/completions"
 AT_ONCE = 16
@@ -35,10 +35,6 @@ ONE_EACH = ("--threads", str(AT_ONCE))
 """As many threads in gunicorn's pool as there are clients, so that it is soon complete."""
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="counts in /proc")
-
-
-def ticked(sent: bytes) -> list[Step]:
-    return [sent, Ticking()] * 1000
 
 
 SILENT: dict[str, list[Step]] = {
@@ -120,19 +116,12 @@ def test_after_a_thousand_aborts_no_thread_and_no_socket_remains() -> None:
 def remaining(server: Server, gone: int) -> Remains:
     """What there is once so many clients have gone, and the system has had a moment."""
     server.wait_for_logs(gone, lambda line: 'end="client gone"' in line)
-    process = Path(f"/proc/{worker(server)}")
+    process = worker(server)
     while True:
         seen = Remains(threads(process), sockets(process))
         time.sleep(0.5)
         if seen == Remains(threads(process), sockets(process)):
             return seen
-
-
-def worker(server: Server) -> int:
-    """The process id of gunicorn's only worker."""
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-    (pid,) = children.read_text().split()
-    return int(pid)
 
 
 def threads(process: Path) -> int:

@@ -116,8 +116,13 @@ def test_a_port_where_nobody_listens() -> None:
 )
 def test_a_host_that_does_not_exist(url: str) -> None:
     texts, error = outcome(url)
-    assert (texts, error.status, error.code) == ([], 502, "upstream_failed")
-    assert "invalid" not in error.message
+    assert (texts, error.status, error.code, error.message) == (
+        [],
+        502,
+        "upstream_failed",
+        "The host that STREAM_URL names has no address here. Check its spelling, and that this "
+        "machine can look up names.",
+    )
 
 
 def test_a_connection_that_is_not_accepted_in_time() -> None:
@@ -164,6 +169,42 @@ def test_another_status_than_200_is_named(status: str) -> None:
         ),
     )
     assert len(upstream.heads) == 1
+
+
+@pytest.mark.parametrize("sent", [answer("529 Too Much"), answer("503 overloaded 529")])
+def test_no_message_holds_what_makes_continue_ask_again(sent: bytes) -> None:
+    with raw_upstream(sent) as upstream:
+        _, error = outcome(upstream.url)
+    assert not [word for word in ("529", "overloaded", "\n\n") if word in error.message]
+    assert not error.message[0].isdigit()
+
+
+@pytest.mark.parametrize(
+    "media_type", ["text/overloaded", "x", "t0ken; x=1", "text/" + "x" * 1000, 'text/"529"']
+)
+def test_no_media_type_of_the_upstreams_own_making_is_repeated(media_type: str) -> None:
+    with raw_upstream(head(f"Content-Type: {media_type}", "Connection: close")) as upstream:
+        _, error = outcome(upstream.url)
+    assert "answered with another media type instead" in error.message
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *(b"", b"\n\n", b": ping\n\n", b"<h1>Log in</h1>\n", b'{"detail": "x"}\n'),
+        *(b"id: 7\nretry: 1\n\n", b"event: x\n\n"),
+    ],
+)
+def test_a_stream_without_a_single_event_is_no_answer(sent: bytes) -> None:
+    with raw_upstream(CLOSING_HEAD + sent) as upstream:
+        texts, error = outcome(upstream.url)
+    assert (texts, error.status, error.code, error.message) == (
+        [],
+        502,
+        "upstream_no_events",
+        "The legacy search API ended its answer without a single event. "
+        "Check that STREAM_URL is the address of its stream, and look into its log.",
+    )
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary"])
@@ -225,6 +266,7 @@ def test_what_is_no_answer_at_all(sent: bytes) -> None:
     with raw_upstream(sent) as upstream:
         texts, error = outcome(upstream.url)
     assert (texts, error.status, error.code) == ([], 502, "upstream_failed")
+    assert len(upstream.heads) == 1, "only a connection that was kept is worth a second try"
 
 
 LIMITS = {

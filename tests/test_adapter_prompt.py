@@ -18,7 +18,7 @@ import pytest
 
 from llm_proxy.adapter.reading import Payloads
 from llm_proxy.adapter.upstream import Upstream
-from llm_proxy.errors import UpstreamError
+from llm_proxy.errors import UpstreamError, UpstreamTimeout
 from tests.raw_upstream import (
     CHUNKED_HEAD,
     CLOSING_HEAD,
@@ -313,3 +313,30 @@ def test_what_has_been_decrypted_already_is_not_waited_for(certificate: Path, mi
     with tls_payloads(certificate, answer, Act.AWAIT_CLOSE) as payloads:
         assert len(next_but(None, payloads) or "") == len(first) - len(event(""))
         assert next_but(None, payloads) == "behind"
+
+
+def test_a_certificate_of_an_unknown_authority_is_an_error_that_names_the_setting(
+    certificate: Path,
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with raw_upstream(CLOSING_HEAD + EVENTS[0], tls=context) as upstream:
+        with pytest.raises(UpstreamError) as caught:
+            list(payloads_of(upstream))
+    assert upstream.heads == []
+    assert (caught.value.status, caught.value.code, caught.value.message) == (
+        502,
+        "upstream_failed",
+        "No secure connection to the legacy search API can be made. Check its certificate, "
+        "that its authority is known (STREAM_CA_FILE), and that STREAM_URL says https rightly.",
+    )
+
+
+def test_a_handshake_that_hangs_ends_with_the_limit_on_connecting() -> None:
+    with raw_upstream(b"") as upstream:  # waits for a request in plain text
+        settings = settings_for(
+            upstream.url.replace("http:", "https:"), connect_timeout_seconds=0.5
+        )
+        with pytest.raises(UpstreamTimeout, match="STREAM_CONNECT_TIMEOUT"):
+            list(Upstream(settings).payloads("why?"))
+        assert upstream.ended.acquire(timeout=1.0)

@@ -110,6 +110,16 @@ def test_the_api_layer_is_pure(module: str) -> None:
     assert not packages_imported(module) & (FLASK | NETWORK | CLOCK)
 
 
+@pytest.mark.parametrize("module", ["framing", "dialects", "citations", "question"])
+def test_what_the_adapter_makes_of_bytes_is_pure(module: str) -> None:
+    assert not packages_imported(f"adapter/{module}") & (NETWORK | CLOCK)
+
+
+def test_only_calls_and_their_connections_touch_sockets() -> None:
+    touching = {m for m in modules() if packages_imported(m) & {"socket", "select", "ssl"}}
+    assert touching == {"adapter/call", "adapter/connections", "clock", "setting_rules"}
+
+
 @pytest.mark.parametrize("half", ["mock", "adapter"])
 def test_the_halves_do_not_know_each_other(half: str) -> None:
     other = {"mock": "adapter", "adapter": "mock"}[half]

@@ -105,7 +105,8 @@ def translated(account: Account) -> Iterator[None]:
 
 def _failure(error: Exception) -> UpstreamError:
     causes = list(_causes(error))
-    if any(isinstance(cause, NameResolutionError) for cause in causes):
+    unnamed = NameResolutionError, requests.exceptions.InvalidURL
+    if any(isinstance(cause, unnamed) for cause in causes):
         return UpstreamError(
             "The host that STREAM_URL names has no address here. Check its spelling, and that "
             "this machine can look up names."

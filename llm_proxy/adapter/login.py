@@ -77,8 +77,9 @@ class Login:
                 return self._ticket
             if self._attempts != seen and self._failure is not None:  # while we waited
                 raise UpstreamError(self._failure.message, code=self._failure.code)
+            self._failure = None
             try:
-                self._ticket, self._failure = self._logged_in(call), None
+                self._ticket = self._logged_in(call)
             except UpstreamError as error:
                 self._failure = error
                 raise
