@@ -173,8 +173,8 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         upstreams = (_adapter({}, environ, problems),)
     if server.api_keys or server.api_keys_file:
         problems += [
-            "STREAM_FORWARD_AUTHORIZATION: the clients' Authorization is one of LLM_PROXY_API_KEYS, "
-            f"which the upstream of {one.model} must not see; unset one of the two"
+            "STREAM_FORWARD_AUTHORIZATION: the clients' Authorization is one of ours, as "
+            f"LLM_PROXY_API_KEYS is set, and not for {one.model} to see; unset one of the two"
             for one in upstreams
             if one.forward_authorization
         ]
