@@ -48,7 +48,7 @@ def composed(settings: Settings | None = None) -> Flask:
     app.register_blueprint(controls, url_prefix="/control")
     halves = {
         "mock": mock.blueprint(settings.mock, server, state, SqliteStore(database, "mock")),
-        "adapter": adapter.blueprint(settings.adapter, server, SqliteStore(database, "adapter")),
+        "adapter": adapter.blueprint(settings.upstreams, server, SqliteStore(database, "adapter")),
     }
     for name, half in halves.items():
         app.register_blueprint(half, url_prefix=f"/{name}/v1")

@@ -3,19 +3,19 @@
 Flask code, as are `serving` and the two blueprints. Knows no route but `/health`.
 """
 
-import hmac
 import logging
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from typing import Any
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from llm_proxy import errors, incoming
+from llm_proxy import cors, errors, incoming
 from llm_proxy.errors import ClientGone, InternalError, InvalidRequest, ProxyError
 from llm_proxy.exchange import Exchange
 from llm_proxy.journal.entry import Journal
+from llm_proxy.keys import Keys
 from llm_proxy.logs import bodies_wanted, log_exchange
 from llm_proxy.namespaces import namespace_of
 from llm_proxy.openai_api import errors as error_shape
@@ -35,7 +35,7 @@ def install(
     journal: Journal | None = None,
     journaled: Container[str] = (),
 ) -> None:
-    """Give `app` its health route, its keys, its error handlers and its request log.
+    """Give `app` its health route, its keys, CORS, its error handlers and its request log.
 
     What is asked of the blueprints named in `journaled` also goes into the journal.
     """
@@ -47,8 +47,9 @@ def install(
     app.before_request(_begin_exchange)
     if journal is not None:
         app.before_request(_journaling(journal, journaled))
-    if settings.api_keys:
-        app.before_request(_key_check(settings.api_keys))
+    cors.install(app, settings.cors_origins)
+    if settings.api_keys or settings.api_keys_file:
+        app.before_request(_key_check(Keys(settings.api_keys, settings.api_keys_file)))
     app.after_request(_finish_exchange)
     app.register_error_handler(ProxyError, _render)
     app.register_error_handler(ClientGone, _answer_nobody)
@@ -105,17 +106,15 @@ def _drain(environ: Mapping[str, Any]) -> None:
                 left -= len(piece)
 
 
-def _key_check(keys: Sequence[str]) -> Callable[[], None]:
+def _key_check(keys: Keys) -> Callable[[], None]:
     """A check that a request brings one of `keys` (RFC 6750, 2.1: Authorization: Bearer)."""
-    known = [key.encode() for key in keys]
 
     def check() -> None:
         if request.endpoint == "health":
             return
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        # Every key is compared, whichever fits: the time taken tells nothing.
-        fits = [hmac.compare_digest(given.strip().encode(), key) for key in known]
-        if scheme.lower() != "bearer" or not any(fits):
+        fits = keys.hold(given.strip())
+        if scheme.lower() != "bearer" or not fits:
             raise errors.InvalidAPIKey(
                 "This server asks for an API key: send one of LLM_PROXY_API_KEYS "
                 "as 'Authorization: Bearer KEY'."

@@ -168,6 +168,26 @@ class PassedOn(UpstreamError):
         self.headers = headers
 
 
+class UpstreamDown(UpstreamError):
+    """The server behind the adapter failed so often that it is left alone for a while."""
+
+    default_code = "upstream_down"
+
+
+class UpstreamBusy(UpstreamError):
+    """The server behind the adapter is asked as much as it may be: later there may be room.
+
+    The one failure of an upstream that may be retried (RFC 9110, 15.6.4 and 10.2.3).
+    """
+
+    status = 503
+    default_code = "upstream_busy"
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.headers = {"Retry-After": str(retry_after_seconds)}
+
+
 class ScriptedError(ProxyError):
     """A failure that somebody asked for: what it looks like is theirs to say."""
 

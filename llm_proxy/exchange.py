@@ -6,7 +6,8 @@ format and no journal.
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,7 +18,7 @@ from llm_proxy.errors import (
     ScriptedError,
     UpstreamError,
 )
-from llm_proxy.reply import Usage
+from llm_proxy.reply import Events, Fact, Noted, Usage
 
 Outcome = Literal["done", "refused", "failed", "upstream failed", "client gone", "scripted"]
 
@@ -32,9 +33,9 @@ class Exchange:
 
     `outcome`: `done`; `refused` (the client's mistake), `failed` (ours), `upstream failed`;
     `client gone` (it left before the end); `scripted` (a fault that somebody asked for).
-    `origin` tells which source answered. `size` is the bytes of the answer's body, which is
-    itself kept only where `keep_bodies` says so. `came_at` is in Unix seconds. `headers` go
-    out with the answer. `record` writes the exchange down as one that ended in an outcome,
+    `origin` tells which source answered, `notes` what sources told of how they did. `size` is
+    the bytes of the answer's body, which is itself kept only where `keep_bodies` says so.
+    `came_at` is in Unix seconds. `headers` go out with the answer. `record` writes the exchange down as one that ended in an outcome,
     and is told whether that is done again. `objections` tells what OpenAI would have refused,
     when it is called: to find out takes longer than to answer.
     """
@@ -49,6 +50,7 @@ class Exchange:
     status: int = 0
     model: str | None = None
     origin: str = ""
+    notes: list[Mapping[str, Fact]] = field(default_factory=list)
     stream: bool = False
     usage: Usage | None = None
     size: int = 0
@@ -76,6 +78,15 @@ class Exchange:
         """
         if self.keep_bodies:
             self.response_body.append(text if isinstance(text, bytes) else text.encode())
+
+    def noting(self, events: Events) -> Events:
+        """Take the notes out of `events`, and yield the others."""
+        with closing(events):
+            for event in events:
+                if isinstance(event, Noted):
+                    self.notes.append(event.facts)
+                else:
+                    yield event
 
     def ended_by(self, error: ProxyError | ClientGone) -> None:
         """Say that `error` was how the exchange ended."""

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from urllib.parse import quote
 
 from llm_proxy.exchange import Exchange
+from llm_proxy.reply import Fact
 from llm_proxy.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -176,6 +177,7 @@ def _fields(exchange: Exchange) -> dict[str, Any]:
     if exchange.usage is not None:
         fields["prompt_tokens"] = exchange.usage.prompt_tokens
         fields["completion_tokens"] = exchange.usage.completion_tokens
+    fields |= _noted(exchange.notes)
     fields["ms"] = round(exchange.seconds * 1000, 1)
     fields["bytes"] = exchange.size
     fields["end"] = exchange.outcome
@@ -186,6 +188,16 @@ def _fields(exchange: Exchange) -> dict[str, Any]:
             fields["warnings"] = " ".join(objection.message for objection in objections)
         fields["response"] = _shortened(b"".join(exchange.response_body))
     return fields
+
+
+def _noted(notes: Sequence[Mapping[str, Fact]]) -> Mapping[str, Any]:
+    """The facts that sources told; those of several replies side by side, as `3,5`."""
+    names = dict.fromkeys(name for facts in notes for name in facts)
+    told = {name: [facts.get(name, "-") for facts in notes] for name in names}
+    return {
+        name: facts[0] if len(facts) == 1 else ",".join(map(str, facts))
+        for name, facts in told.items()
+    }
 
 
 def _extra(record: logging.LogRecord) -> Mapping[str, Any]:

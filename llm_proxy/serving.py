@@ -108,7 +108,8 @@ class _Half:
             prompt_tokens = count_prompt(asked, self._tokenizer)
             self._limit(asked.headers, prompt_tokens + (asked.max_tokens or 0))
             stamp = Stamp(secrets.token_hex(15), int(time.time()))
-            events = bounded(replies(self._source, asked), asked, self._tokenizer)
+            events = exchange.noting(replies(self._source, asked))
+            events = bounded(events, asked, self._tokenizer)
             events = metered(events, prompt_tokens, self._tokenizer)
             if asked.store:
                 events = self._kept(events, surface, asked, stamp)

@@ -7,11 +7,12 @@ A rule raises `ValueError` with a message that reads on after the name of the va
 import math
 import os
 import re
+import ssl
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -20,6 +21,11 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: token
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, 5.5: field-value
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@,]+")
+_SESSION_SOURCE = re.compile(
+    r"user|safety_identifier|api_key|metadata\.[\w-]+|header:" + _HEADER_NAME.pattern
+)
 
 
 def text(raw: str) -> str:
@@ -38,6 +44,29 @@ def keys(raw: str) -> tuple[str, ...]:
     if not all(key.isascii() and key.isprintable() and " " not in key for key in parsed):
         raise ValueError("a key may hold visible ASCII characters only, and no space")
     return parsed
+
+
+def keys_file(raw: str) -> str:
+    """The path of a file of keys; it is read to see whether it can be."""
+    keys_in(raw)
+    return raw
+
+
+def keys_in(path: str) -> tuple[str, ...]:
+    """The keys in a file, one on each line; `#` begins a comment."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ValueError(f"{path!r} cannot be read: {error.strerror}") from None
+    except UnicodeError:
+        raise ValueError(f"{path!r} is not written in UTF-8") from None
+    found: list[str] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found += keys(line.partition("#")[0])
+        except ValueError as error:
+            raise ValueError(f"line {number} of {path!r}: {error}") from None
+    return tuple(found)
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:
@@ -182,6 +211,65 @@ def json_object(shape: type[S], example: str) -> Callable[[str], S]:
             raise ValueError(f"{raw!r} is not a JSON object like {example}") from None
 
     return rule
+
+
+def origins(raw: str) -> tuple[str, ...]:
+    """Comma-separated origins as browsers send them (RFC 6454, 6.1), or a single `*`."""
+    parsed = words(raw.lower())
+    for origin in parsed:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"{_shown(origin)} is not an origin like https://app.example:8443")
+    if "*" in parsed and len(parsed) > 1:
+        raise ValueError("* allows every origin; name no other beside it")
+    return parsed
+
+
+def session_sources(raw: str) -> tuple[str, ...]:
+    """Comma-separated places of a request that tell whose it is."""
+    parsed = words(raw)
+    for place in parsed:
+        if not _SESSION_SOURCE.fullmatch(place):
+            raise ValueError(
+                f"{place!r} is not one of user, safety_identifier, api_key, metadata.NAME, "
+                "header:NAME"
+            )
+    return parsed
+
+
+def secret(min_characters: int) -> Callable[[str], str]:
+    """A secret that is long enough not to be guessed; it is not repeated."""
+
+    def rule(raw: str) -> str:
+        if len(raw) < min_characters:
+            raise ValueError(f"the value is shorter than {min_characters} characters")
+        return raw
+
+    return rule
+
+
+def login_body(raw: str) -> str:
+    """A JSON object, or a form as in `user=ann&password=x`; it is a secret and not repeated."""
+    if not login_values(raw):
+        raise ValueError("the value is neither a JSON object nor a form like user=ann&password=x")
+    return raw
+
+
+def login_values(body: str) -> tuple[str, ...]:
+    """The values in the body of a login, at the first level."""
+    try:
+        values = msgspec.json.decode(body, type=dict[str, Any]).values()
+    except (msgspec.DecodeError, UnicodeError):
+        return tuple(value for _, value in parse_qsl(body))
+    return tuple(value if isinstance(value, str) else str(value) for value in values)
+
+
+def ca_file(raw: str) -> str:
+    """A file of certificates that can be read."""
+    try:
+        ssl.create_default_context(cafile=raw)
+    except (OSError, ValueError):  # ssl.SSLError is an OSError
+        raise ValueError(f"{raw!r} is not a file of certificates in PEM form") from None
+    return raw
 
 
 def _shown(raw: str) -> str:

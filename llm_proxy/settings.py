@@ -4,40 +4,24 @@ Owns the names, defaults and rules of every variable. Must not read the environm
 itself (it is passed in) nor know what a setting is used for.
 """
 
-import dataclasses
-import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
+from llm_proxy import event_fields
 from llm_proxy import setting_rules as rules
 from llm_proxy.chaos import Chaos
+from llm_proxy.configuration import upstream_tables
+from llm_proxy.event_fields import EventFields
+from llm_proxy.setting_reading import SettingsError as SettingsError
+from llm_proxy.setting_reading import fields_of, nearest, setting, values_of
+from llm_proxy.task_patterns import TaskPattern, task_patterns
 
-Group = TypeVar("Group")
-
+CONFIG = "STREAM_CONFIG"
 
 TokenizerName = Literal["chars", "o200k", "cl100k"]
 ProfileName = Literal["", "auto", "instant", "fast", "standard", "large", "reasoning", "local"]
-
-
-class SettingsError(ValueError):
-    """Some settings are wrong; the message lists all of them, one on a line."""
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        super().__init__("These settings are wrong:\n" + "\n".join(f"  {p}" for p in problems))
-
-
-def setting(
-    name: str, default: object, rule: Callable[[str], object], *, empty: bool = False
-) -> Any:
-    """A dataclass field read from the variable `name`.
-
-    An empty variable counts as not set, unless `empty` says that it means something.
-    """
-    metadata = {"name": name, "rule": rule, "empty": empty}
-    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +34,8 @@ class ServerSettings:
         "LLM_PROXY_V1", "mock", rules.one_of("mock", "adapter")
     )
     api_keys: tuple[str, ...] = setting("LLM_PROXY_API_KEYS", (), rules.keys)
+    api_keys_file: str = setting("LLM_PROXY_API_KEYS_FILE", "", rules.keys_file)
+    cors_origins: tuple[str, ...] = setting("LLM_PROXY_CORS_ORIGINS", (), rules.origins)
     keepalive_seconds: float = setting("LLM_PROXY_KEEPALIVE_SECONDS", 15.0, rules.number(0))
     max_body_bytes: int = setting("LLM_PROXY_MAX_BODY_BYTES", 32 * 1024 * 1024, rules.integer(1))
     log_level: Literal["debug", "info", "warning", "error"] = setting(
@@ -101,86 +87,106 @@ class AdapterSettings:
         "STREAM_URL",
         "http://127.0.0.1:8000/stream?topNDocuments=3&sessionID=12345",
         rules.http_url,
+        own=True,
     )
-    model: str = setting("STREAM_MODEL", "legacy-search", rules.text)
+    model: str = setting("STREAM_MODEL", "legacy-search", rules.text, own=True)
     query_param: str = setting("STREAM_QUERY_PARAM", "search_query", rules.text)
     word_separator: str = setting("STREAM_WORD_SEPARATOR", " ", rules.text, empty=True)
     citation_url: str = setting("STREAM_CITATION_URL", "", rules.url_template("{id}"))
     connect_timeout_seconds: float = setting("STREAM_CONNECT_TIMEOUT", 5.0, rules.number(0.001))
     idle_timeout_seconds: float = setting("STREAM_IDLE_TIMEOUT", 60.0, rules.number(0.001))
     total_timeout_seconds: float = setting("STREAM_TOTAL_TIMEOUT", 600.0, rules.number(0.001))
-    bearer_token: str = setting("STREAM_BEARER_TOKEN", "", rules.header_value)
-    cookie: str = setting("STREAM_COOKIE", "", rules.header_value)
-    headers: tuple[tuple[str, str], ...] = setting("STREAM_HEADERS", (), rules.headers)
+    bearer_token: str = setting("STREAM_BEARER_TOKEN", "", rules.header_value, own=True)
+    cookie: str = setting("STREAM_COOKIE", "", rules.header_value, own=True)
+    headers: tuple[tuple[str, str], ...] = setting("STREAM_HEADERS", (), rules.headers, own=True)
+    forward_authorization: bool = setting(
+        "STREAM_FORWARD_AUTHORIZATION", False, rules.boolean, own=True
+    )
+    login_url: str = setting("STREAM_LOGIN_URL", "", rules.http_url, own=True)
+    login_method: Literal["POST", "PUT", "GET"] = setting(
+        "STREAM_LOGIN_METHOD", "POST", rules.one_of("POST", "PUT", "GET"), own=True
+    )
+    login_body: str = setting("STREAM_LOGIN_BODY", "", rules.login_body, own=True)
+    login_path: str = setting("STREAM_LOGIN_TOKEN", "cookie", rules.text, own=True)
+    ca_file: str = setting("STREAM_CA_FILE", "", rules.ca_file)
+    max_calls: int = setting("STREAM_MAX_CALLS", 256, rules.integer(0))
+    queue_timeout_seconds: float = setting("STREAM_QUEUE_TIMEOUT", 10.0, rules.number(0))
+    breaker_failures: int = setting("STREAM_BREAKER_FAILURES", 10, rules.integer(0))
+    breaker_seconds: float = setting("STREAM_BREAKER_SECONDS", 10.0, rules.number(0.001))
     max_event_bytes: int = setting("STREAM_MAX_EVENT_BYTES", 1024 * 1024, rules.integer(1))
     max_query_bytes: int = setting("STREAM_MAX_QUERY_BYTES", 3500, rules.integer(1))
-
-
-NOT_BUILT_YET: Mapping[str, str] = {
-    "LLM_PROXY_CORS_ORIGINS": "",
-    "STREAM_SESSION_PARAM": "sessionID",
-    "STREAM_LOCAL_TASKS": "0",
-}
-"""Settings of later versions, and the one value of each that asks for nothing."""
+    dialect: EventFields | None = setting("STREAM_DIALECT", None, event_fields.dialect)
+    session_param: str = setting("STREAM_SESSION_PARAM", "sessionID", rules.text)
+    session_from: tuple[str, ...] = setting("STREAM_SESSION_FROM", (), rules.session_sources)
+    session_key: str = setting("STREAM_SESSION_KEY", "", rules.secret(16))
+    local_tasks: bool = setting("STREAM_LOCAL_TASKS", True, rules.boolean)
+    tasks: tuple[TaskPattern, ...] = setting("STREAM_TASKS", (), task_patterns)
+    rating_url: str = setting("STREAM_RATING_URL", "", rules.http_url, own=True)
+    config: str = setting(CONFIG, "", rules.text, own=True)
 
 
 NAMES = tuple(
-    field.metadata["name"]
-    for group in (ServerSettings, MockSettings, AdapterSettings)
-    for field in dataclasses.fields(group)
+    name for group in (ServerSettings, MockSettings, AdapterSettings) for name in fields_of(group)
 )
 """The variables that are read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All settings, checked."""
+    """All settings, checked.
+
+    `upstreams` are those of the configuration file, in its order, or the one that the
+    environment describes. There is at least one.
+    """
 
     server: ServerSettings = ServerSettings()
     mock: MockSettings = MockSettings()
-    adapter: AdapterSettings = AdapterSettings()
+    upstreams: tuple[AdapterSettings, ...] = (AdapterSettings(),)
+
+    @property
+    def adapter(self) -> AdapterSettings:
+        """The upstream that is asked where a request names none."""
+        return self.upstreams[0]
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must never be shown or logged."""
-        adapter = self.adapter
-        known = (
-            *self.server.api_keys,
-            self.mock.record_key,
-            adapter.bearer_token,
-            adapter.cookie,
-            *(value for _, value in adapter.headers),
-        )
+        known = [*self.server.api_keys, self.mock.record_key]
+        for adapter in self.upstreams:
+            known += (adapter.bearer_token, adapter.cookie, adapter.session_key)
+            known += (value for _, value in adapter.headers)
+            known += (adapter.login_body, *rules.login_values(adapter.login_body))
         return tuple(secret for secret in known if secret)
 
 
 def from_env(environ: Mapping[str, str]) -> Settings:
-    """Read all settings from `environ`.
+    """Read all settings from `environ`, and from the configuration file that it names.
 
     Raises:
         SettingsError: some are wrong; all of them are listed.
     """
-    problems = [
-        f"{name}: this version does not act on it yet; remove it"
-        + (f" or set it to {neutral}" if neutral else "")
-        for name, neutral in NOT_BUILT_YET.items()
-        if environ.get(name, "") not in ("", neutral)
-    ]
-    problems += _misspelt(environ, [*NOT_BUILT_YET, *NAMES])
-    settings = Settings(
-        server=_read(ServerSettings, environ, problems),
-        mock=_read(MockSettings, environ, problems),
-        adapter=_read(AdapterSettings, environ, problems),
-    )
-    problems += _contradictions(settings)
+    problems = _misspelt(environ, NAMES)
+    server = ServerSettings(**values_of(ServerSettings, environ, problems))
+    mock = MockSettings(**values_of(MockSettings, environ, problems))
+    if environ.get(CONFIG):
+        upstreams = _upstreams(environ[CONFIG], environ, problems)
+    else:
+        upstreams = (_adapter({}, environ, problems),)
+    if server.api_keys or server.api_keys_file:
+        problems += [
+            "STREAM_FORWARD_AUTHORIZATION: the clients' Authorization is one of ours, as "
+            f"LLM_PROXY_API_KEYS is set, and not for {one.model} to see; unset one of the two"
+            for one in upstreams
+            if one.forward_authorization
+        ]
+    problems += _contradictions(mock)
     if problems:
         raise SettingsError(problems)
-    return settings
+    return Settings(server=server, mock=mock, upstreams=upstreams)
 
 
-def _contradictions(settings: Settings) -> list[str]:
+def _contradictions(mock: MockSettings) -> list[str]:
     """Problems with settings that are right by themselves, but not together."""
-    mock = settings.mock
     if mock.record_url and (not mock.fixtures or Path(mock.fixtures).is_file()):
         seen = f"{mock.fixtures!r} is a file" if mock.fixtures else "it is not set"
         return [
@@ -199,21 +205,62 @@ def _misspelt(environ: Mapping[str, str], known: Sequence[str]) -> list[str]:
     for name in environ:
         ours = name.startswith(("LLM_PROXY_", "MOCK_", "STREAM_")) and name not in known
         if ours and not name.startswith(("LLM_PROXY_PORT", "LLM_PROXY_SERVICE_")):
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-            problems += [f"{name}: there is no such setting; is it {one}?" for one in near]
+            near = nearest(name, known, 0.81)
+            if near is not None:
+                problems.append(f"{name}: there is no such setting; is it {near}?")
     return problems
 
 
-def _read(group: Callable[..., Group], environ: Mapping[str, str], problems: list[str]) -> Group:
-    """Read the fields of one group, adding what is wrong to `problems`."""
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(group):  # type: ignore[arg-type]
-        name, rule, empty = field.metadata["name"], field.metadata["rule"], field.metadata["empty"]
-        raw = environ.get(name)
-        if raw is None or (raw == "" and not empty):
-            continue
-        try:
-            values[field.name] = rule(raw)
-        except ValueError as error:
-            problems.append(f"{name}: {error}")
-    return group(**values)
+def _upstreams(
+    path: str, environ: Mapping[str, str], problems: list[str]
+) -> tuple[AdapterSettings, ...]:
+    """The upstreams of the configuration file; what they share may be in the environment."""
+    fields = {name: field for name, field in fields_of(AdapterSettings).items() if name != CONFIG}
+    own = [name for name, field in fields.items() if field.metadata["own"]]
+    problems += [
+        f"{name}: where {CONFIG} is set, it belongs into that file, to one upstream"
+        for name in own
+        if environ.get(name)
+    ]
+    in_environ = {name: environ[name] for name in fields if name in environ and name not in own}
+    shared = values_of(AdapterSettings, in_environ, problems)
+    keys = {_key(name): name for name in fields}
+    upstreams: dict[str, AdapterSettings] = {}
+    for table, texts in upstream_tables(path, keys, environ, problems):
+        where = f"{path}: [upstreams.{table}]"
+        adapter = _adapter({"model": table, **shared}, texts, problems, where)
+        if adapter.model in upstreams:
+            problems.append(f"{where} model: {adapter.model!r} is that of another upstream, too")
+        upstreams[adapter.model] = adapter
+    return tuple(upstreams.values())
+
+
+def _adapter(
+    shared: Mapping[str, Any], texts: Mapping[str, str], problems: list[str], where: str = ""
+) -> AdapterSettings:
+    """The settings of one upstream: of a table, if `where` names one, else of the environment."""
+
+    def shown(name: str) -> str:
+        return f"{where} {_key(name)}" if where else name
+
+    wrong: list[str] = []
+    adapter = AdapterSettings(**{**shared, **values_of(AdapterSettings, texts, wrong, shown)})
+    if where and not texts.get("STREAM_URL"):
+        wrong.append(f"{shown('STREAM_URL')}: is missing")
+    if adapter.session_from and not adapter.session_key and not wrong:
+        wrong.append(
+            f"{shown('STREAM_SESSION_KEY')}: is missing; sessions need one, any text of 16 or "
+            "more characters that nobody else knows"
+        )
+    if adapter.login_url and adapter.forward_authorization:
+        wrong.append(
+            f"{shown('STREAM_FORWARD_AUTHORIZATION')}: with STREAM_LOGIN_URL the login is ours, "
+            "not the clients'; unset one of the two"
+        )
+    problems += wrong
+    return adapter
+
+
+def _key(name: str) -> str:
+    """The key of the configuration file for what a variable says in the environment."""
+    return name.removeprefix("STREAM_").lower()

@@ -21,6 +21,7 @@ from llm_proxy.reply import (
     Event,
     Events,
     Finish,
+    Noted,
     Pause,
     ReasoningDelta,
     RefusalDelta,
@@ -102,6 +103,8 @@ class EventStream(AnswerInPieces):
                 case WireFault():
                     refuse_impossible(event, self._clock)
                     self._fault = event
+                case Noted():
+                    continue
                 case _:
                     self._first = event
                     return
@@ -138,6 +141,8 @@ class EventStream(AnswerInPieces):
                         continue
                     case WireFault():
                         self._end_connection(reset=False)
+                    case Noted():
+                        continue
                 if chunk := self._encoder.encode(event):
                     yield chunk
                 match event:

@@ -29,6 +29,14 @@ class Act(Enum):
     RESET = "break the connection off with a TCP reset"
 
 
+class Ticking(threading.Event):
+    """An event that happens by itself after a moment, as often as it is waited for."""
+
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002
+        threading.Event().wait(0.02)  # even once a test has set this one
+        return True
+
+
 Item = TypeVar("Item")
 
 Step = bytes | threading.Event | Act
@@ -67,10 +75,16 @@ def citation(document: str) -> bytes:
     return event(repr({"type": "citation", "data": document}))
 
 
+def ticked(sent: bytes) -> list[Step]:
+    """Send the same again and again, for as long as any test lasts."""
+    return [sent, Ticking()] * 1000
+
+
 class RawUpstream:
     """What the upstream saw: the heads of the requests, and that a client went away.
 
-    `ended` is released once for each connection that the upstream has closed.
+    `asked` is set with the first request, and `requested` released once for each of them;
+    `ended` once for each connection that the upstream has closed.
     """
 
     def __init__(self, script: tuple[Step, ...], tls: ssl.SSLContext | None) -> None:
@@ -84,11 +98,22 @@ class RawUpstream:
         self.url = f"{self.origin}/stream?topNDocuments=3&sessionID=12345"
         self.heads: list[str] = []
         self.bodies: list[bytes] = []
+        self.asked = threading.Event()
+        self.requested = threading.Semaphore(0)
         self.left = threading.Event()
         self.ended = threading.Semaphore(0)
         self.problems: list[str] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
+
+    @property
+    def connections(self) -> int:
+        """How many have been accepted."""
+        return len(self._connections)
+
+    def plays(self, *script: Step) -> None:
+        """Play another script on the connections to come."""
+        self._script = script
 
     def request_lines(self) -> list[str]:
         """The first line of each request."""
@@ -153,6 +178,8 @@ class RawUpstream:
         while len(body) < int(declared[1] if declared else 0):
             body += connection.recv(65536)
         self.bodies.append(body)
+        self.asked.set()
+        self.requested.release()
         return True
 
     def _play(self, connection: socket.socket) -> None:

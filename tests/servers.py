@@ -75,6 +75,13 @@ class Server:
             return session.request(method, self.url + path, timeout=PATIENCE_SECONDS, **options)
 
 
+def worker(server: Server) -> Path:
+    """What Linux tells of the only worker process of a gunicorn."""
+    pid = server.process.pid
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return Path(f"/proc/{child}")
+
+
 def new_session() -> requests.Session:
     """A session that neither proxies nor ~/.netrc of the developer have a say in."""
     session = requests.Session()

@@ -6,11 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_proxy.adapter.dialects import Citation, End, Meaning, Other, Word, understand
+from llm_proxy.adapter.dialects.legacy import understand
+from llm_proxy.adapter.dialects.meaning import Citation, End, Meaning, Other, Word
 
 repeatable = settings(deadline=None, derandomize=True)
 
 QUOTES = """it's "so" \\ it's"""
+
+
+def meaning_of(payload: str) -> Meaning:
+    """What a payload says that says one thing."""
+    (meaning,) = understand(payload)
+    return meaning
 
 
 @pytest.mark.parametrize(
@@ -21,18 +28,20 @@ QUOTES = """it's "so" \\ it's"""
         ('{"type": "response", "data": "word"}', Word("word")),
         ("{'type': 'citation', 'data': 'a1'}", Citation("a1")),
         ('{"type": "citation", "data": "a1"}', Citation("a1")),
+        (" \t{'type': 'response', 'data': 'word'}", Word("word")),
+        ('  {"type": "response", "data": "word"} ', Word("word")),
         ("[DONE]", End()),
     ],
 )
 def test_the_documented_events(payload: str, meaning: Meaning) -> None:
-    assert understand(payload) == meaning
+    assert meaning_of(payload) == meaning
 
 
 @repeatable
 @given(st.text())
 def test_a_word_is_the_same_as_a_literal_and_as_json(text: str) -> None:
     event = {"type": "response", "data": text}
-    assert [understand(repr(event)), understand(json.dumps(event))] == [Word(text), Word(text)]
+    assert [meaning_of(repr(event)), meaning_of(json.dumps(event))] == [Word(text), Word(text)]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +54,7 @@ def test_a_word_is_the_same_as_a_literal_and_as_json(text: str) -> None:
     ],
 )
 def test_quotes_within_quotes_are_kept(payload: str) -> None:
-    assert understand(payload) == Word(QUOTES)
+    assert meaning_of(payload) == Word(QUOTES)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +87,7 @@ def test_quotes_within_quotes_are_kept(payload: str) -> None:
     ],
 )
 def test_whatever_is_no_object_with_a_type_is_text_as_it_stands(text: str) -> None:
-    assert understand(text) == Word(text)
+    assert meaning_of(text) == Word(text)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +105,7 @@ def test_whatever_is_no_object_with_a_type_is_text_as_it_stands(text: str) -> No
     ],
 )
 def test_other_types_say_nothing(payload: str) -> None:
-    assert understand(payload) == Other()
+    assert meaning_of(payload) == Other()
 
 
 @pytest.mark.parametrize(
@@ -111,25 +120,47 @@ def test_other_types_say_nothing(payload: str) -> None:
     ],
 )
 def test_data_that_is_no_string_is_written_as_one(payload: str, meaning: Meaning) -> None:
-    assert understand(payload) == meaning
+    assert meaning_of(payload) == meaning
 
 
-@pytest.mark.parametrize("quote", ["'", '"'])
-def test_a_citation_that_is_an_object_is_named_by_its_id(quote: str) -> None:
-    event = "{'type': 'citation', 'data': {'id': 7, 'title': 'On birds'}}"
-    assert understand(event.replace("'", quote)) == Citation("7")
+@pytest.mark.parametrize(
+    ("told", "citation"),
+    [
+        ({"id": 7}, Citation("7")),
+        ({"id": 7, "title": "On birds"}, Citation("7", "On birds")),
+        ({"id": "7", "url": "https://a.example/7"}, Citation("7", "", "https://a.example/7")),
+        ({"id": 0, "title": "None", "url": None}, Citation("0", "None")),
+        ({"title": "On birds"}, Citation("On birds", "On birds")),
+        (
+            {"title": "On birds", "url": "https://a.example/7"},
+            Citation("https://a.example/7", "On birds", "https://a.example/7"),
+        ),
+        ({}, Other()),
+        ({"name": "On birds"}, Other()),
+        (True, Other()),
+        (1.5, Citation("1.5")),
+    ],
+)
+def test_a_citation_may_be_an_object(told: object, citation: Meaning) -> None:
+    event = {"type": "citation", "data": told}
+    assert [meaning_of(repr(event)), meaning_of(json.dumps(event))] == [citation, citation]
 
 
-def test_an_object_without_an_id_is_the_same_citation_in_both_generations() -> None:
-    event = {"type": "citation", "data": {"title": "On birds"}}
-    assert understand(repr(event)) == understand(json.dumps(event))
+def test_an_event_may_hold_several_citations() -> None:
+    event = {"type": "citation", "data": ["a", 2, {"id": "c", "title": "C"}]}
+    expected = (Citation("a"), Citation("2"), Citation("c", "C"))
+    assert understand(repr(event)) == understand(json.dumps(event)) == expected
+
+
+def test_an_event_without_any_citation_says_nothing() -> None:
+    assert meaning_of("{'type': 'citation', 'data': []}") == Other()
 
 
 def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
     """No UTF-8 can carry it further."""
     literal = r"{'type': 'response', 'data': 'a\ud83d'}"
-    assert understand(literal) == Word("a\ufffd")
-    assert understand(literal.replace("'", '"')) == Word("a\ufffd")
+    assert meaning_of(literal) == Word("a\ufffd")
+    assert meaning_of(literal.replace("'", '"')) == Word("a\ufffd")
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ("{'a': ", "}"), ("(-", ")")])
@@ -138,7 +169,7 @@ def test_nesting_of_any_depth_is_survived(opening: str, closing: str, quote: str
     for depth in (*range(1, 1200, 7), 100_000):
         data = opening * depth + "1" + closing * depth
         payload = f"{{'type': 'response', 'data': {data}}}".replace("'", quote)
-        assert isinstance(understand(payload), Word | Other)
+        assert isinstance(meaning_of(payload), Word | Other)
 
 
 @pytest.mark.parametrize(
@@ -148,11 +179,11 @@ def test_nesting_of_any_depth_is_survived(opening: str, closing: str, quote: str
 )
 @pytest.mark.parametrize("kind", ["response", "citation"])
 def test_numbers_of_any_length_are_survived(kind: str, data: str) -> None:
-    meaning = understand(f"{{'type': '{kind}', 'data': {data}}}")
+    meaning = meaning_of(f"{{'type': '{kind}', 'data': {data}}}")
     assert isinstance(meaning, Word | Other)
 
 
 @pytest.mark.parametrize("quote", ["'", '"'])
 def test_a_long_word_is_one_word(quote: str) -> None:
     text = "x" * 1_000_000
-    assert understand(f"{{'type': 'response', 'data': '{text}'}}".replace("'", quote)) == Word(text)
+    assert meaning_of(f"{{'type': 'response', 'data': '{text}'}}".replace("'", quote)) == Word(text)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_proxy.adapter.framing import EventTooLarge, Framing
+from llm_proxy.adapter.framing import EventTooLarge, EventTruncated, Framing
+from llm_proxy.adapter.reading import stands_alone
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BIG = 1000
@@ -16,27 +17,46 @@ repeatable = settings(deadline=None, derandomize=True)
 
 TWO_EVENTS = [b"event: x\ndata: one", b"data: two"]
 
+LITERAL = b"data: {'type': 'response', 'data': 'one'}"
+JSON = b'data: {"type": "response", "data": "two"}'
+CITATION = b"data: {'type': 'citation', 'data': '1'}"
+
 bodies = st.lists(
-    st.sampled_from([b"\n", b"\r", b"\r\n", BYTE_ORDER_MARK, b"data: a", b":", "é".encode()])
+    st.sampled_from(
+        [
+            *(b"\n", b"\r", b"\r\n", b" \n", BYTE_ORDER_MARK, "é".encode(), b"\xff", b"\0"),
+            *(b"data: a", b"data", b"data:", b"da", b"data: {", b":", b"id: 7", b"retry: 1"),
+            *(LITERAL, JSON, b"data: [DONE]"),
+        ]
+    )
 ).map(b"".join)
+
+
+def framing_of(max_event_bytes: int = BIG) -> Framing:
+    return Framing(max_event_bytes, stands_alone)
 
 
 def fed(pieces: Iterable[bytes], max_event_bytes: int = BIG) -> list[bytes]:
     """The events that a body which comes in `pieces` has before its end is known."""
-    framing = Framing(max_event_bytes)
+    framing = framing_of(max_event_bytes)
     return [event for piece in pieces for event in framing.feed(piece)]
 
 
-def framed(pieces: Iterable[bytes], max_event_bytes: int = BIG) -> tuple[list[bytes], bool]:
-    """All events of a body that comes in `pieces`, and whether it was refused after them."""
-    framing = Framing(max_event_bytes)
+def framed(
+    pieces: Iterable[bytes], max_event_bytes: int = BIG, *, whole: bool = True
+) -> tuple[list[bytes], type[Exception] | None]:
+    """All events of a body that comes in `pieces`, and as what it was refused after them."""
+    framing = framing_of(max_event_bytes)
     events: list[bytes] = []
     try:
         for piece in pieces:
-            events += framing.feed(piece)
-    except EventTooLarge:
-        return events, True
-    return [*events, *framing.end()], False
+            for event in framing.feed(piece):
+                events.append(event)
+        for event in framing.end(whole=whole):
+            events.append(event)
+    except (EventTooLarge, EventTruncated) as error:
+        return events, type(error)
+    return events, None
 
 
 def bytewise(body: bytes) -> list[bytes]:
@@ -74,11 +94,13 @@ def test_a_cr_that_ends_a_piece_ends_its_line_at_once() -> None:
     assert fed([b"data: a\r\r"]) == [b"data: a"]
 
 
-@pytest.mark.parametrize("blank_line", [b"\n\r\n", b"\r\n\n", b"\r\r\n", b"\n\r"], ids=repr)
-def test_line_ends_may_be_mixed(blank_line: bytes) -> None:
+@pytest.mark.parametrize(
+    "blank_line", [b"\n\r\n", b"\r\n\n", b"\r\r\n", b"\n\r", b"\n \n", b"\n\t\r\n"], ids=repr
+)
+def test_a_blank_line_may_be_written_in_any_way(blank_line: bytes) -> None:
     assert framed([b"data: a" + blank_line + b"data: b" + blank_line]) == (
         [b"data: a", b"data: b"],
-        False,
+        None,
     )
 
 
@@ -102,32 +124,18 @@ def test_only_the_first_bytes_of_a_body_are_a_byte_order_mark(first: bytes) -> N
     assert events[-1] == BYTE_ORDER_MARK + b"data: b"
 
 
-def test_a_body_shorter_than_a_byte_order_mark_is_not_lost() -> None:
-    assert framed([b"d\n"]) == ([b"d\n"], False)
-
-
 @pytest.mark.parametrize("blank_lines", [b"\n\n\n", b"\n\n\n\n", b"\r\n\r\n\r\n\r\n\r\n"])
 def test_more_blank_lines_than_one_add_nothing(blank_lines: bytes) -> None:
     body = blank_lines + b"data: a" + blank_lines + b"data: b" + blank_lines
-    events, _ = framed([body])
-    assert [event.strip() for event in events if event.strip()] == [b"data: a", b"data: b"]
+    assert framed([body]) == ([b"data: a", b"data: b"], None)
 
 
-@pytest.mark.parametrize("tail", [b"", b"\n", b"\r\n", b"\r"], ids=repr)
-def test_the_end_of_the_body_ends_an_event_without_a_blank_line(tail: bytes) -> None:
-    events, _ = framed([b"data: a\n\ndata: b" + tail])
-    assert [event.strip() for event in events] == [b"data: a", b"data: b"]
-
-
-@pytest.mark.parametrize("body", [b"", b"\n", b"\n\n", b" \r\n"], ids=repr)
-def test_a_body_of_white_space_has_no_event_at_its_end(body: bytes) -> None:
-    framing = Framing(BIG)
-    list(framing.feed(body))
-    assert list(framing.end()) == []
+def test_comments_are_dropped() -> None:
+    assert fed([b": one\ndata: a\n: two\ndata: b\n\n: three\n\n"]) == [b"data: a\ndata: b"]
 
 
 def test_an_event_is_there_as_soon_as_its_last_byte() -> None:
-    framing = Framing(BIG)
+    framing = framing_of()
     pieces = [b"data: a\n", b"\n", b"data", b": b\n\ndata: c\n\nda"]
     assert [list(framing.feed(piece)) for piece in pieces] == [
         [],
@@ -143,10 +151,119 @@ def test_no_other_line_separator_ends_a_line(separator: str) -> None:
     assert fed([event + b"\n\n"]) == [event]
 
 
+class TestWithoutBlankLines:
+    """Some deployments end each event with a single line end."""
+
+    @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"], ids=repr)
+    def test_a_line_that_stands_alone_is_an_event_at_once(self, line_end: bytes) -> None:
+        framing = framing_of()
+        lines = [LITERAL, JSON, CITATION, b"data: [DONE]"]
+        assert [list(framing.feed(line + line_end)) for line in lines] == [[x] for x in lines]
+
+    def test_a_blank_line_behind_it_adds_nothing(self) -> None:
+        assert fed([LITERAL + b"\n", b"\n", JSON + b"\n\n"]) == [LITERAL, JSON]
+
+    def test_plain_text_is_waited_on(self) -> None:
+        framing = framing_of()
+        assert (list(framing.feed(b"data: a\n")), framing.unsettled) == ([], True)
+
+    def test_it_is_an_event_when_the_wait_is_over_and_then_each_line_is_one(self) -> None:
+        framing = framing_of()
+        assert list(framing.feed(b"event: x\ndata: a\ndata: b\nda")) == []
+        assert list(framing.settle()) == [b"data: a", b"data: b"]
+        assert list(framing.feed(b"ta: c\ndata: d\n")) == [b"data: c", b"data: d"]
+        assert not framing.unsettled
+
+    def test_a_blank_line_that_comes_in_time_ends_one_event_of_many_lines(self) -> None:
+        framing = framing_of()
+        assert list(framing.feed(b"data: a\ndata: b\n")) == []
+        assert list(framing.feed(b"\n")) == [b"data: a\ndata: b"]
+        assert (list(framing.feed(b"data: c\n")), framing.unsettled) == ([], False)
+
+    def test_a_blank_line_that_comes_late_is_believed_from_then_on(self) -> None:
+        framing = framing_of()
+        assert list(framing.feed(b"data: a\n")) == []
+        assert list(framing.settle()) == [b"data: a"]
+        assert list(framing.feed(b"\ndata: b\n")) == []
+        assert list(framing.feed(b"data: c\n\n")) == [b"data: b\ndata: c"]
+
+    def test_the_blank_line_behind_a_comment_tells_nothing(self) -> None:
+        framing = framing_of()
+        list(framing.feed(b"data: a\n"))
+        assert list(framing.settle()) == [b"data: a"]
+        assert list(framing.feed(b": ping\n\ndata: b\n")) == [b"data: b"]
+
+    def test_one_line_behind_another_that_stood_alone_is_an_event_at_once(self) -> None:
+        assert fed([LITERAL + b"\ndata: plain\ndata: text\n"]) == [
+            LITERAL,
+            b"data: plain",
+            b"data: text",
+        ]
+
+    def test_plain_text_before_a_line_that_stands_alone_has_ended(self) -> None:
+        assert fed([b"data: a\ndata: b\n" + JSON + b"\n\n"]) == [b"data: a", b"data: b", JSON]
+
+    @pytest.mark.parametrize("first", [b"{", b"{'type': 'response',", b'{ "type":'])
+    def test_an_object_over_several_lines_is_waited_for_to_its_end(self, first: bytes) -> None:
+        framing = framing_of()
+        assert (list(framing.feed(b"data: " + first + b"\n")), framing.unsettled) == ([], False)
+
+    @pytest.mark.parametrize("text", [b"{x}", b"{ x", b"{}", b"(", b"42", b"{\ndata: x"])
+    def test_other_braces_are_text(self, text: bytes) -> None:
+        framing = framing_of()
+        assert (list(framing.feed(b"data: " + text + b"\n")), framing.unsettled) == ([], True)
+
+
+class TestTheEndOfTheBody:
+    """A missing blank line is forgiven, half an event is not."""
+
+    @pytest.mark.parametrize("whole", [True, False])
+    @pytest.mark.parametrize("tail", [b"\n", b"\r\n", b"\r"], ids=repr)
+    def test_it_ends_an_event_without_a_blank_line(self, tail: bytes, whole: bool) -> None:
+        body = b"data: a\n\ndata: b\ndata: c" + tail
+        assert framed([body], whole=whole) == ([b"data: a", b"data: b\ndata: c"], None)
+
+    def test_without_any_blank_line_each_line_was_an_event(self) -> None:
+        assert framed([b"data: a\ndata: b\n"]) == ([b"data: a", b"data: b"], None)
+
+    @pytest.mark.parametrize("line", [LITERAL, JSON, b"data: [DONE]"])
+    @pytest.mark.parametrize("before", [b"", b"data: a\n\n", b"data: a\n"])
+    def test_a_line_that_stands_alone_needs_no_line_end(self, before: bytes, line: bytes) -> None:
+        *_, last = framed([before + line], whole=False)[0]
+        assert (last, framed([before + line], whole=False)[1]) == (line, None)
+
+    @pytest.mark.parametrize("line", [LITERAL, JSON])
+    @pytest.mark.parametrize("before", [b"", b"data: a\n\n", LITERAL + b"\n" + LITERAL + b"\n"])
+    @pytest.mark.parametrize("whole", [True, False])
+    def test_half_an_object_is_refused(self, before: bytes, line: bytes, whole: bool) -> None:
+        complete, _ = framed([before])
+        for length in range(len(b"data: {'"), len(line)):
+            assert framed([before + line[:length]], whole=whole) == (complete, EventTruncated)
+
+    @pytest.mark.parametrize("tail", [b"da", b"data", b"data:", b"data: wor", b"id: 1"])
+    def test_half_a_line_is_refused_where_nothing_vouches_for_the_end(self, tail: bytes) -> None:
+        assert framed([b"data: a\n\n" + tail], whole=False) == ([b"data: a"], EventTruncated)
+
+    def test_text_needs_no_line_end_where_the_transfer_vouches_for_it(self) -> None:
+        assert framed([b"data: a\n\ndata: b"], whole=True) == ([b"data: a", b"data: b"], None)
+
+    def test_an_object_over_several_lines_that_breaks_off_is_refused(self) -> None:
+        assert framed([b'data: {\ndata: "type": "x"\n']) == ([], EventTruncated)
+
+    def test_an_object_over_several_lines_needs_no_blank_line(self) -> None:
+        body = b'data: {\ndata: "type": "x"\ndata: }\n'
+        assert framed([body]) == ([body.rstrip()], None)
+
+    @pytest.mark.parametrize("body", [b"", b"\n", b"\n\n", b" \r\n", b" ", b": ping"], ids=repr)
+    @pytest.mark.parametrize("whole", [True, False])
+    def test_white_space_and_comments_are_no_event(self, body: bytes, whole: bool) -> None:
+        assert framed([body], whole=whole) == ([], None)
+
+
 @repeatable
-@given(bodies)
-def test_byte_by_byte_is_the_same_as_at_once(body: bytes) -> None:
-    assert framed(bytewise(body)) == framed([body])
+@given(bodies, st.booleans())
+def test_byte_by_byte_is_the_same_as_at_once(body: bytes, whole: bool) -> None:
+    assert framed(bytewise(body), whole=whole) == framed([body], whole=whole)
 
 
 @repeatable
@@ -162,9 +279,29 @@ def test_an_event_too_large_is_refused_however_it_arrives(
 ) -> None:
     body = b"data: a\n\n" + b"x" * length + b"\n\n"
     whole = [b"data: a", b"x" * length]
-    expected = (whole, False) if length <= 20 else (whole[:1], True)
+    expected = (list(filter(None, whole)), None) if length <= 20 else (whole[:1], EventTooLarge)
     assert framed(cut(body, positions), max_event_bytes=20) == expected
 
 
-def test_an_event_that_never_ends_is_refused() -> None:
-    assert framed([b"data: 1234"] * 12, max_event_bytes=100) == ([], True)
+@pytest.mark.parametrize("endless", [b"data: 1234", b": comment", b"data: 1\n", b"{", b"\xff"])
+def test_an_event_that_never_ends_is_refused(endless: bytes) -> None:
+    if endless.endswith(b"\n"):  # in a stream that ends its events with blank lines
+        assert framed([b"data: a\n\n", *[endless] * 100], max_event_bytes=100)[1] is EventTooLarge
+    else:
+        assert framed([endless] * 101, max_event_bytes=100) == ([], EventTooLarge)
+
+
+@repeatable
+@given(st.lists(st.binary(max_size=20), max_size=20), st.data())
+def test_arbitrary_bytes_raise_nothing_but_our_own(
+    pieces: list[bytes], data: st.DataObject
+) -> None:
+    framing = framing_of(50)
+    try:
+        for piece in filter(None, pieces):
+            list(framing.feed(piece))
+            if data.draw(st.booleans()):
+                list(framing.settle())
+        list(framing.end(whole=data.draw(st.booleans())))
+    except (EventTooLarge, EventTruncated):
+        pass

@@ -9,17 +9,16 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-import requests
 
-from llm_proxy.adapter.upstream import Payloads, Upstream
-from llm_proxy.adapter.wire import arrivals
+from llm_proxy.adapter.reading import Payloads
+from llm_proxy.adapter.upstream import Upstream
+from llm_proxy.errors import UpstreamError, UpstreamTimeout
 from tests.raw_upstream import (
     CHUNKED_HEAD,
     CLOSING_HEAD,
@@ -190,7 +189,7 @@ def test_bytes_that_are_no_utf8_are_replaced() -> None:
 
 
 def test_the_last_event_may_lack_its_blank_line() -> None:
-    assert_prompt([CLOSING_HEAD + b"data: one\n\ndata: two"], [["one", "two"]])
+    assert_prompt([CLOSING_HEAD + b"data: one\n\ndata: two\n"], [["one", "two"]])
 
 
 @pytest.mark.parametrize(
@@ -198,7 +197,7 @@ def test_the_last_event_may_lack_its_blank_line() -> None:
     [
         head("Content-Length: 0"),
         CHUNKED_HEAD + LAST_CHUNK,
-        head("Content-Length: 14") + b": nothing\r\n\r\n\n",
+        head("Content-Length: 13") + b": nothing\r\n\r\n",
         CHUNKED_HEAD + chunk(EVENTS[0]) + LAST_CHUNK,
         head(f"Content-Length: {len(EVENTS[0])}") + EVENTS[0],
     ],
@@ -208,8 +207,12 @@ def test_the_end_is_seen_though_the_connection_stays_open(answer: bytes) -> None
     """And the next question goes over the same connection."""
     with raw_upstream(answer, Act.AWAIT_REQUEST, answer, Act.AWAIT_CLOSE) as upstream:
         asked = Upstream(settings_for(upstream.url, idle_timeout_seconds=2.0))
-        answers = [[p for p in asked.payloads("why?") if p is not None] for _ in range(2)]
-        assert answers[0] == answers[1] == (["one"] if EVENTS[0] in answer else [])
+        for _ in range(2):
+            payloads = []
+            with suppress(UpstreamError):  # that there was no event
+                payloads += [p for p in asked.payloads("why?") if p is not None]
+            assert payloads == (["one"] if EVENTS[0] in answer else [])
+    assert len(upstream.heads) == 2
 
 
 def test_a_line_end_that_comes_late_does_not_take_the_callers_turns() -> None:
@@ -247,8 +250,8 @@ def test_a_system_without_poll_will_do() -> None:
 
 def test_no_compression_is_asked_for() -> None:
     """A server that compresses may hold words back until a block of them is full."""
-    with raw_upstream(CLOSING_HEAD) as upstream:
-        assert list(payloads_of(upstream)) == []
+    with raw_upstream(CLOSING_HEAD + EVENTS[0]) as upstream:
+        assert list(payloads_of(upstream)) == ["one"]
     assert "accept-encoding: identity" in upstream.heads[0].lower()
 
 
@@ -274,15 +277,14 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def tls_arrivals(certificate: Path, *script: Step) -> Iterator[Iterator[bytes | None]]:
-    """What arrives of the body of an upstream that speaks HTTPS."""
+def tls_payloads(certificate: Path, *script: Step) -> Iterator[Payloads]:
+    """The payloads of an upstream that speaks HTTPS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    with raw_upstream(*script, tls=context) as upstream, requests.Session() as session:
-        session.trust_env = False
-        with session.get(upstream.url, stream=True, verify=str(certificate)) as response:
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            yield arrivals(response, 0.1, 2.0, deadline)
+    with raw_upstream(*script, tls=context) as upstream:
+        settings = settings_for(upstream.url, ca_file=str(certificate))
+        with closing(Upstream(settings).payloads("why?")) as payloads:
+            yield payloads
 
 
 @pytest.mark.parametrize("framing", [chunked, until_closed, content_length])
@@ -292,24 +294,49 @@ def test_https_is_as_prompt(certificate: Path, framing: Callable[[Pieces], Piece
     script: list[Step] = [first]
     for gate, piece in zip(gates, rest, strict=True):
         script += [gate, piece]
-    with tls_arrivals(certificate, *script) as arrived:
-        for gate, sent in zip(gates, EVENTS, strict=False):
-            assert next(arrived) is None
+    with tls_payloads(certificate, *script) as payloads:
+        for gate, sent in zip(gates, WORDS, strict=False):
+            assert next(payloads) is None
             gate.set()
-            assert next_but(None, arrived) == sent
+            assert next_but(None, payloads) == sent
         gates[-1].set()
-        assert [piece for piece in arrived if piece is not None] == []
+        assert [payload for payload in payloads if payload is not None] == []
 
 
 @pytest.mark.parametrize("missing", range(4))
 def test_what_has_been_decrypted_already_is_not_waited_for(certificate: Path, missing: int) -> None:
     """The buffer ends around the line end of a chunk; the next chunk is in the same TLS record."""
     around = len(CHUNKED_HEAD) + len(chunk(b"x" * 0xFFF)) - 0xFFF
-    data = b"x" * (BUFFER_BYTES - around - missing)
-    answer = CHUNKED_HEAD + chunk(data) + chunk(b"behind")
+    first = event("x" * (BUFFER_BYTES - around - missing - len(event(""))))
+    answer = CHUNKED_HEAD + chunk(first) + chunk(event("behind"))
     assert BUFFER_BYTES < len(answer) < 16384  # RFC 8446, 5.1: the longest record
-    with tls_arrivals(certificate, answer, Act.AWAIT_CLOSE) as arrived:
-        received = b""
-        while len(received) < len(data + b"behind"):
-            received += next_but(None, arrived) or b""
-        assert received == data + b"behind"
+    with tls_payloads(certificate, answer, Act.AWAIT_CLOSE) as payloads:
+        assert len(next_but(None, payloads) or "") == len(first) - len(event(""))
+        assert next_but(None, payloads) == "behind"
+
+
+def test_a_certificate_of_an_unknown_authority_is_an_error_that_names_the_setting(
+    certificate: Path,
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with raw_upstream(CLOSING_HEAD + EVENTS[0], tls=context) as upstream:
+        with pytest.raises(UpstreamError) as caught:
+            list(payloads_of(upstream))
+    assert upstream.heads == []
+    assert (caught.value.status, caught.value.code, caught.value.message) == (
+        502,
+        "upstream_failed",
+        "No secure connection to the legacy search API can be made. Check its certificate, "
+        "that its authority is known (STREAM_CA_FILE), and that STREAM_URL says https rightly.",
+    )
+
+
+def test_a_handshake_that_hangs_ends_with_the_limit_on_connecting() -> None:
+    with raw_upstream(b"") as upstream:  # waits for a request in plain text
+        settings = settings_for(
+            upstream.url.replace("http:", "https:"), connect_timeout_seconds=0.5
+        )
+        with pytest.raises(UpstreamTimeout, match="STREAM_CONNECT_TIMEOUT"):
+            list(Upstream(settings).payloads("why?"))
+        assert upstream.ended.acquire(timeout=1.0)

@@ -9,7 +9,7 @@ import pytest
 from llm_proxy.adapter.source import LegacySource
 from llm_proxy.adapter.upstream import Upstream
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.reply import IDLE, Annotations, Event, Events, Finish, TextDelta
+from llm_proxy.reply import ASIDES, IDLE, Annotations, Event, Events, Finish, Noted, TextDelta
 from tests.builders import chat_request
 from tests.raw_upstream import (
     CHUNKED_HEAD,
@@ -32,14 +32,21 @@ HEADING = "\n\n**Citations:**\n\n"
 
 
 def replies(upstream: RawUpstream, question: str = "why?", **settings: Any) -> Events:
+    """The events of a reply, behind the note that they begin with."""
     adapter = settings_for(upstream.url, **settings)
-    return LegacySource(adapter, Upstream(adapter)).reply(chat_request(question))
+    events = LegacySource(adapter, Upstream(adapter)).reply(chat_request(question))
+    assert isinstance(next(events), Noted)
+    return events
+
+
+def said(events: Events) -> list[Event]:
+    return [event for event in events if not isinstance(event, ASIDES)]
 
 
 def events_of(*sent: bytes, **settings: Any) -> list[Event]:
     """The events of a reply to an upstream that has `sent` all it has to say."""
     with raw_upstream(CLOSING_HEAD + b"".join(sent)) as upstream:
-        return [event for event in replies(upstream, **settings) if event != IDLE]
+        return said(replies(upstream, **settings))
 
 
 def texts_of(*words: str, **settings: Any) -> list[str]:
@@ -146,7 +153,7 @@ def test_citations_become_links_where_their_address_is_known() -> None:
     ]
 
 
-@pytest.mark.parametrize("sent", [b"", b": ping\n\n", event("{'type': 'status', 'data': 'x'}")])
+@pytest.mark.parametrize("sent", [event("[DONE]"), event("{'type': 'status', 'data': 'x'}")])
 def test_an_answer_without_words_is_an_empty_one(sent: bytes) -> None:
     assert events_of(sent) == [Finish()]
 
@@ -154,7 +161,7 @@ def test_an_answer_without_words_is_an_empty_one(sent: bytes) -> None:
 def test_done_ends_the_answer_though_the_body_goes_on() -> None:
     sent = CHUNKED_HEAD + chunk(word("one") + citation("1") + event("[DONE]") + word("two"))
     with raw_upstream(sent, Act.AWAIT_CLOSE) as upstream:
-        events = [event for event in replies(upstream) if event != IDLE]
+        events = said(replies(upstream))
         assert upstream.left.wait(PATIENCE_SECONDS)
     assert events == [
         TextDelta("one"),
@@ -176,14 +183,14 @@ def test_the_upstream_is_asked_once_and_only_when_the_reply_is_wanted() -> None:
     with raw_upstream(CLOSING_HEAD + word("one")) as upstream:
         events = replies(upstream, "naïve & bold?")
         assert upstream.heads == []
-        assert [event for event in events if event != IDLE] == [TextDelta("one"), Finish()]
+        assert said(events) == [TextDelta("one"), Finish()]
     assert upstream.request_lines() == [
         "GET /stream?topNDocuments=3&sessionID=12345&search_query=na%C3%AFve+%26+bold%3F HTTP/1.1"
     ]
 
 
 def test_a_long_question_is_cut() -> None:
-    with raw_upstream(CLOSING_HEAD) as upstream:
+    with raw_upstream(CLOSING_HEAD + word("one")) as upstream:
         list(replies(upstream, "é" * 1000, max_query_bytes=20, query_param="q"))
     assert upstream.request_lines() == [
         "GET /stream?topNDocuments=3&sessionID=12345&q=%C3%A9%C3%A9%C3%A9 HTTP/1.1"
@@ -202,7 +209,7 @@ def test_credentials_and_headers_are_sent() -> None:
         "cookie": "session=abc; theme=dark",
         "headers": (("X-Tenant", "birds"), ("User-Agent", "proxy")),
     }
-    with raw_upstream(CLOSING_HEAD) as upstream:
+    with raw_upstream(CLOSING_HEAD + word("one")) as upstream:
         list(replies(upstream, **settings))
     fields = sent_fields(upstream)
     assert fields.pop("host") in upstream.url
@@ -258,7 +265,7 @@ def test_a_connection_that_the_upstream_closed_meanwhile_is_not_used_again() -> 
         settings = settings_for(upstream.url)
         source = LegacySource(settings, Upstream(settings))
         for _ in range(3):
-            assert list(source.reply(chat_request())) == [TextDelta("one"), Finish()]
+            assert said(source.reply(chat_request())) == [TextDelta("one"), Finish()]
             assert upstream.ended.acquire(timeout=PATIENCE_SECONDS)
     assert len(upstream.heads) == 3
 

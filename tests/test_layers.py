@@ -21,11 +21,23 @@ MAY_IMPORT_OURS = {
     "tokens": {"errors", "reply", "tokenizers"},
     "setting_rules": set(),
     "chaos": set(),
-    "settings": {"setting_rules", "chaos"},
+    "setting_reading": set(),
+    "event_fields": {"setting_reading"},
+    "task_patterns": set(),
+    "configuration": {"setting_reading"},
+    "settings": {
+        "setting_rules",
+        "setting_reading",
+        "event_fields",
+        "task_patterns",
+        "configuration",
+        "chaos",
+    },
     "bounds": {"reply", "tokenizers"},
     "folding": {"reply"},
     "mishaps": {"reply"},
     "namespaces": set(),
+    "keys": {"setting_rules"},
     "state": set(),
     "latest": {"state"},
     "journal": {"exchange", "journal"},
@@ -48,7 +60,7 @@ MAY_IMPORT_OURS = {
     "exchange": {"errors", "reply"},
     "pieces": {"errors", "reply", "clock", "exchange", "mishaps"},
     "streaming": {"errors", "reply", "openai_api", "clock", "exchange", "mishaps", "pieces"},
-    "logs": {"exchange", "settings"},
+    "logs": {"exchange", "reply", "settings"},
     "mock": {
         "errors",
         "files",
@@ -64,7 +76,16 @@ MAY_IMPORT_OURS = {
         "openai_api",
         "mock",
     },
-    "adapter": {"errors", "reply", "settings", "adapter"},
+    "adapter": {
+        "errors",
+        "reply",
+        "settings",
+        "event_fields",
+        "task_patterns",
+        "namespaces",
+        "openai_api",
+        "adapter",
+    },
     "testing": {"testing"},
 }
 """By room. The modules in `SHELL` are the Flask shell.
@@ -76,6 +97,7 @@ SHELL = {
     "__init__",
     "__main__",
     "app",
+    "cors",
     "gunicorn_conf",
     "edge",
     "incoming",
@@ -136,6 +158,21 @@ def test_of_the_mock_only_the_recorder_asks_anybody_else() -> None:
     ]
 
 
+PURE = ["framing", "citations", "question", "context", "sessions", "tasks", "extracts", "dialects"]
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_what_the_adapter_makes_of_bytes_is_pure(module: str) -> None:
+    named = [m for m in modules() if f"{m}/".startswith(f"adapter/{module}/")]
+    assert named
+    assert not set().union(*map(packages_imported, named)) & (NETWORK | CLOCK)
+
+
+def test_only_calls_and_their_connections_touch_sockets() -> None:
+    touching = {m for m in modules() if packages_imported(m) & {"socket", "select", "ssl"}}
+    assert touching == {"adapter/call", "adapter/connections", "clock", "setting_rules"}
+
+
 @pytest.mark.parametrize("half", ["mock", "adapter"])
 def test_the_halves_do_not_know_each_other(half: str) -> None:
     other = {"mock": "adapter", "adapter": "mock"}[half]
@@ -144,7 +181,7 @@ def test_the_halves_do_not_know_each_other(half: str) -> None:
             assert other not in rooms_imported(module)
 
 
-@pytest.mark.parametrize("module", ["edge", "incoming", "serving", "streaming"])
+@pytest.mark.parametrize("module", ["edge", "cors", "incoming", "serving", "streaming"])
 def test_the_shell_knows_neither_half(module: str) -> None:
     assert not rooms_imported(module) & {"mock", "adapter"}
 

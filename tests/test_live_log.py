@@ -11,6 +11,17 @@ from urllib.parse import quote
 import pytest
 import requests
 
+from tests.raw_upstream import (
+    CHUNKED_HEAD,
+    LAST_CHUNK,
+    Act,
+    Step,
+    chunk,
+    citation,
+    head,
+    raw_upstream,
+    word,
+)
 from tests.servers import Server, running_gunicorn
 
 CHAT = "/v1/chat/completions"
@@ -120,7 +131,14 @@ def without_times(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 COUNTED = {"model": "gpt-4o", "prompt_tokens": "2", "completion_tokens": "2", "end": "done"}
-UPSTREAM_FAILED = {"model": "gpt-4o", "end": "upstream failed"}
+UPSTREAM_FAILED = {
+    "model": "gpt-4o",
+    "upstream_words": "0",
+    "upstream_citations": "0",
+    "upstream_end": "upstream_failed",
+    "upstream_cause": "ConnectionRefusedError: ECONNREFUSED",
+    "end": "upstream failed",
+}
 
 
 @pytest.mark.parametrize(
@@ -339,7 +357,7 @@ def test_every_line_of_the_json_format_is_an_object() -> None:
     assert [without_times(told(line)) for line in lines] == [
         expected(answers[0], stream="true", **COUNTED),
         expected(answers[1], end="refused"),
-        expected(answers[2], model="gpt-4o", stream="false", end="upstream failed"),
+        expected(answers[2], stream="false", **UPSTREAM_FAILED),
     ]
     assert all(isinstance(json.loads(line), dict) for line in ours)
 
@@ -349,4 +367,80 @@ def test_debug_logs_what_openai_would_have_refused(debugged: Server) -> None:
     assert told(line_of(debugged, response))["warnings"] == (
         "Invalid 'temperature': decimal above maximum value. "
         "Expected a value <= 2, but got 3 instead."
+    )
+
+
+def adapter_line(*script: Step, leave: bool = False, **document: Any) -> dict[str, Any]:
+    """What the log tells of one question to the adapter, of the upstream and of the end."""
+    with (
+        raw_upstream(*script) as upstream,
+        running_gunicorn(STREAM_URL=upstream.url, STREAM_IDLE_TIMEOUT="0.5") as server,
+    ):
+        if leave:
+            with (
+                requests.Session() as session,
+                session.post(server.url + ADAPTER_CHAT, json=chat(stream=True), stream=True) as got,
+            ):
+                next(got.iter_content(None))
+        else:
+            server.request("POST", ADAPTER_CHAT, json=chat(**document))
+        fields = told(server.wait_for_log(lambda line: " end=" in line))
+    return {name: fields[name] for name in fields if name.startswith("upstream_") or name == "end"}
+
+
+WORDS = CHUNKED_HEAD + chunk(word("one") + word("two"))
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["JSON", "stream"])
+def test_a_line_tells_how_the_upstream_answered(stream: bool) -> None:
+    line = adapter_line(WORDS + chunk(citation("1")) + LAST_CHUNK, stream=stream)
+    assert float(line.pop("upstream_first_ms")) > 0
+    assert line == {
+        "upstream_words": "2",
+        "upstream_citations": "1",
+        "upstream_status": "200",
+        "upstream_end": "done",
+        "end": "done",
+    }
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["JSON", "stream"])
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ([WORDS, Act.AWAIT_CLOSE], {"upstream_words": "2", "upstream_end": "upstream_timeout"}),
+        (
+            [WORDS, Act.RESET],
+            {
+                "upstream_words": "2",
+                "upstream_end": "upstream_failed",
+                "upstream_cause": "ConnectionResetError: Connection reset by peer",
+            },
+        ),
+        (
+            [head("Connection: close", status="401 No")],
+            {"upstream_words": "0", "upstream_status": "401", "upstream_end": "upstream_status"},
+        ),
+    ],
+    ids=["silent", "reset", "refused"],
+)
+def test_a_line_tells_how_the_upstream_failed(
+    script: list[Step], expected: dict[str, str], stream: bool
+) -> None:
+    line = adapter_line(*script, stream=stream)
+    line.pop("upstream_first_ms", None)
+    assert line == {
+        "upstream_status": "200",
+        "upstream_citations": "0",
+        "end": "upstream failed",
+        **expected,
+    }
+
+
+def test_a_line_tells_what_had_come_before_the_client_left() -> None:
+    line = adapter_line(WORDS, Act.AWAIT_CLOSE, leave=True)
+    assert (line["upstream_words"], line["upstream_end"], line["end"]) == (
+        "2",
+        "left",
+        "client gone",
     )

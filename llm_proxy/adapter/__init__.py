@@ -1,15 +1,17 @@
 """The adapter: the legacy search API behind OpenAI's API. Never imports the mock."""
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 from flask import Blueprint
 
 from llm_proxy import serving
-from llm_proxy.adapter.source import LegacySource
+from llm_proxy.adapter.ratings import Ratings
+from llm_proxy.adapter.routing import Routed, source_of
 from llm_proxy.adapter.upstream import Upstream
 from llm_proxy.errors import NotServed
 from llm_proxy.limits import Unlimited
-from llm_proxy.openai_api.resource import Call, Resource
+from llm_proxy.openai_api.resource import Answer, Call, Resource
 from llm_proxy.settings import AdapterSettings, ServerSettings
 from llm_proxy.store import Store
 from llm_proxy.tokenizers import Characters
@@ -18,17 +20,24 @@ NOT_SERVED = ("/embeddings", "/moderations", "/rerank")
 """OpenAI's routes that a search API has no answer to."""
 
 
-def blueprint(settings: AdapterSettings, server: ServerSettings, store: Store) -> Blueprint:
+def blueprint(
+    upstreams: Sequence[AdapterSettings], server: ServerSettings, store: Store
+) -> Blueprint:
     """The routes of the adapter, to be mounted below any base."""
-    source = LegacySource(settings, Upstream(settings))
+    asked = {settings.model: (settings, Upstream(settings)) for settings in upstreams}
+    ratings = Ratings(asked)
     refused = [Resource("POST", path, _refuse) for path in NOT_SERVED]
+
+    def rate(call: Call) -> Answer:
+        return Answer(body=ratings.passed_on(call.document))
+
     return serving.half(
         "adapter",
-        source,
+        Routed({model: source_of(*one) for model, one in asked.items()}),
         server,
-        refused,
+        [*refused, Resource("POST", "/feedback", rate)],
         store=store,
-        model_ids=(settings.model,),
+        model_ids=tuple(asked),
         tokenizer=Characters(),
         limits=Unlimited(),
     )

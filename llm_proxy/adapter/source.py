@@ -1,14 +1,28 @@
 """The source of the adapter's replies: the legacy API's words and citations as events."""
 
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 
 from msgspec.structs import replace
 
+from llm_proxy.adapter.account import Account
 from llm_proxy.adapter.citations import citation_block
-from llm_proxy.adapter.dialects import Citation, End, Word, understand
+from llm_proxy.adapter.dialects import dialect_of
+from llm_proxy.adapter.dialects.meaning import Citation, End, Meaning, Other, Word
 from llm_proxy.adapter.question import question
+from llm_proxy.adapter.reading import Payloads
+from llm_proxy.adapter.sessions import session_params
 from llm_proxy.adapter.upstream import Upstream
-from llm_proxy.reply import ASIDES, IDLE, Annotations, ChatRequest, Events, Finish, TextDelta
+from llm_proxy.reply import (
+    ASIDES,
+    IDLE,
+    Annotations,
+    ChatRequest,
+    Events,
+    Finish,
+    Noted,
+    TextDelta,
+)
 from llm_proxy.settings import AdapterSettings
 
 
@@ -18,6 +32,7 @@ class LegacySource:
     def __init__(self, settings: AdapterSettings, upstream: Upstream) -> None:
         self._settings = settings
         self._upstream = upstream
+        self._understand = dialect_of(settings.dialect)
 
     def reply(self, request: ChatRequest) -> Events:
         """Words as they arrive, then the citations as a block of their own, then `stop`.
@@ -28,7 +43,11 @@ class LegacySource:
             InvalidRequest: the conversation asks nothing; the legacy API is not called.
             UpstreamError: the legacy API failed, before or amid the answer.
         """
-        events = self._answer(question(request))
+        events = self._answer(
+            question(request),
+            session_params(request, self._settings),
+            request.headers.get("authorization"),
+        )
         if request.n == 1:
             yield from events
             return
@@ -39,26 +58,44 @@ class LegacySource:
                 else:
                     yield from (replace(event, choice=choice) for choice in range(request.n))
 
-    def _answer(self, query: str) -> Events:
+    def _answer(self, query: str, params: Mapping[str, str], authorization: str | None) -> Events:
         settings = self._settings
-        citations: dict[str, None] = {}
+        citations: dict[str, Citation] = {}
         said = ""
-        with closing(self._upstream.payloads(query)) as payloads:
-            for payload in payloads:
-                if payload is None:
-                    yield IDLE
-                    continue
-                match understand(payload):
+        account = Account()
+        yield Noted(account.facts)
+        asked = self._upstream.payloads(query, account, params=params, authorization=authorization)
+        with closing(asked) as payloads:
+            for meaning in self._meanings(payloads, account):
+                match meaning:
+                    case None:
+                        yield IDLE
                     case Word(text) if text:
                         separated = said and not (said[-1].isspace() or text[0].isspace())
                         said = text
                         yield TextDelta(settings.word_separator + text if separated else text)
                     case Citation(document) if document.strip():
-                        citations[document] = None
+                        citations.setdefault(document, meaning)
                     case End():
                         break
         if citations:
-            block = citation_block(list(citations), settings.citation_url)
+            block = citation_block(citations.values(), settings.citation_url)
             yield TextDelta(block if said else block.lstrip())
             yield Annotations(tuple(citations))
         yield Finish()
+
+    def _meanings(self, payloads: Payloads, account: Account) -> Iterator[Meaning | None]:
+        """What the payloads say, counted; `None` for each turn of the caller."""
+        for payload in payloads:
+            if payload is None:
+                yield None
+                continue
+            for meaning in self._understand(payload):
+                match meaning:
+                    case Word(text) if text:
+                        account.word()
+                    case Citation():
+                        account.citation()
+                    case Other():
+                        account.unknown()
+                yield meaning

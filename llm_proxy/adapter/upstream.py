@@ -1,46 +1,43 @@
-"""The upstream client: asks the legacy API and yields the payloads of its events.
+"""The upstream: puts questions to the legacy API and yields the payloads of its answers.
 
-Owns the connection, its time limits and its failures. Must not know what a payload means.
+Owns the order of things around one question: its turn, its login, its limits, its end. Must
+not know what a payload means.
 """
 
-import logging
-import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any, cast
+from types import MappingProxyType
 
 import requests
-import urllib3
-from sseclient import SSEClient
+from msgspec import Struct
 
-from llm_proxy.adapter.framing import EventTooLarge, Framing
+from llm_proxy.adapter import failures, reading
+from llm_proxy.adapter.account import Account
+from llm_proxy.adapter.breaker import Attempt, Breaker
+from llm_proxy.adapter.call import Call
+from llm_proxy.adapter.connections import session
+from llm_proxy.adapter.gate import Gate
+from llm_proxy.adapter.login import Login, Ticket, refused
+from llm_proxy.adapter.patience import Patience
 from llm_proxy.adapter.question import search_url
-from llm_proxy.adapter.wire import UpstreamSilent, UpstreamSlow, arrivals
-from llm_proxy.errors import UpstreamError, UpstreamTimeout
+from llm_proxy.adapter.reading import Payloads, payloads
 from llm_proxy.settings import AdapterSettings
 
-log = logging.getLogger(__name__)
+EVENTS = "text/event-stream"
+JSON = "application/json"
 
-TURN_SECONDS = 0.25
-"""How long a silent upstream is waited for before the caller gets a turn."""
-
-POOL_SIZE = 256
-"""Connections kept for reuse: as many as `gunicorn.conf.py` lets requests run at once."""
-
-Payloads = Generator[str | None, None, None]
+NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 
-class _Session(requests.Session):
-    """A session that leaves redirects alone.
+class _Asked(Struct, frozen=True, kw_only=True):
+    """What is sent, and the media type of what is wanted back."""
 
-    Even where they are not followed, requests reads the body of one to its end and parses
-    where it leads.
-    """
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
-        return None
+    method: str = "GET"
+    url: str
+    fields: Mapping[str, str] = NO_PARAMS
+    body: bytes | None = None
+    wanted: str = EVENTS
 
 
 class Upstream:
@@ -48,156 +45,148 @@ class Upstream:
 
     def __init__(self, settings: AdapterSettings) -> None:
         self._settings = settings
-        self._session = _Session()
-        # A cookie set in one user's answer must not go out with another's question.
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        # Neither ~/.netrc, which replaces an Authorization header, nor proxies from the
-        # environment have a say in where the question goes.
-        self._session.trust_env = False
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=POOL_SIZE)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
-        self._session.headers.update(
-            {
-                "Accept": "text/event-stream",
-                # A server that compresses may hold words back until a block is full.
-                "Accept-Encoding": "identity",
-                "Cache-Control": "no-store",
-            }
-        )
-        if settings.bearer_token:
-            self._session.headers["Authorization"] = f"Bearer {settings.bearer_token}"
-        if settings.cookie:
-            self._session.headers["Cookie"] = settings.cookie
-        self._session.headers.update(settings.headers)
+        self._session = session(settings.ca_file)
+        self._login = Login(settings, self._send)
+        self._gate = Gate(settings.max_calls, settings.queue_timeout_seconds)
+        self._breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
 
-    def payloads(self, query: str) -> Payloads:
-        """Yield the payload of each event the moment it is there, and `None` now and then
-        while there is nothing.
+    def payloads(
+        self,
+        query: str,
+        account: Account | None = None,
+        *,
+        params: Mapping[str, str] = NO_PARAMS,
+        authorization: str | None = None,
+    ) -> Payloads:
+        """Yield the payload of each event the moment it is there, and `None` now and then.
 
-        The end of the body is the end of the answer.
+        The end of the body is the end of the answer. What became of it is put down in
+        `account`. `params` are set in the query string. `authorization` is what the client
+        itself came with; it is sent only where STREAM_FORWARD_AUTHORIZATION says so.
 
         Raises:
             UpstreamError: the legacy API cannot be reached, answers with an error or with
                 something that is no event stream, or breaks off.
             UpstreamTimeout: it takes longer than one of its time limits.
+            UpstreamBusy, UpstreamDown: it is not asked, now.
         """
         settings = self._settings
-        deadline = time.monotonic() + settings.total_timeout_seconds
-        framing = Framing(settings.max_event_bytes)
-        with _translated_errors(), self._asked(query, deadline) as response:
-            _check(response)
-            received = arrivals(response, TURN_SECONDS, settings.idle_timeout_seconds, deadline)
-            for piece in received:
-                if piece is None:
-                    yield None
-                    continue
-                for event in framing.feed(piece):
-                    yield from _payloads(event)
-            for event in framing.end():
-                yield from _payloads(event)
-
-    def _asked(self, query: str, deadline: float) -> requests.Response:
-        settings = self._settings
-        limits = urllib3.Timeout(
-            total=settings.total_timeout_seconds,
-            connect=settings.connect_timeout_seconds,
-            read=settings.idle_timeout_seconds,
+        account = account or Account()
+        url = search_url(
+            settings.url, settings.query_param, query, settings.max_query_bytes, params
         )
-        ask = partial(
-            self._session.get,
-            search_url(settings.url, settings.query_param, query, settings.max_query_bytes),
-            stream=True,
-            timeout=cast(Any, limits),  # taken as it is, though its type does not say so
-        )
-        try:
+        with account.ending():
+            self._breaker.check()
+            yield from self._gate.enter()
             try:
-                return ask()
-            except requests.ConnectionError as error:
-                # A kept connection may be closed by the other side just as it is used again,
-                # before it saw the question: a new one then gets a fair try.
-                if not isinstance(_bottom(error), ConnectionResetError | BrokenPipeError):
-                    raise
-                return ask()
-        except requests.Timeout:
-            if time.monotonic() < deadline:
+                with self._called(_Asked(url=url), account, authorization) as (call, patience):
+                    yield from payloads(call, patience, settings.max_event_bytes, settings.dialect)
+            finally:
+                self._gate.leave()
+
+    def posted(self, url: str, document: bytes, authorization: str | None = None) -> bytes:
+        """The JSON document that the legacy API answers to one that is posted to `url`.
+
+        Raises:
+            UpstreamError: it cannot be reached, or answers with an error or with something
+                that is no JSON.
+            UpstreamTimeout: it takes longer than one of its time limits.
+            UpstreamBusy, UpstreamDown: it is not asked, now.
+        """
+        fields = {"Accept": JSON, "Content-Type": JSON}
+        asked = _Asked(method="POST", url=url, fields=fields, body=document, wanted=JSON)
+        self._breaker.check()
+        for _ in self._gate.enter():
+            pass
+        try:
+            with self._called(asked, Account(), authorization) as (call, patience):
+                return reading.document(call, patience, self._settings.max_event_bytes)
+        finally:
+            self._gate.leave()
+
+    @contextmanager
+    def _called(
+        self, asked: _Asked, account: Account, authorization: str | None
+    ) -> Iterator[tuple[Call, Patience]]:
+        """A call that is under way, and given up at the end of the context."""
+        with self._breaker.attempt() as attempt, failures.translated(account):
+            call = Call(partial(self._ask, asked, account, attempt, authorization))
+            patience = Patience(self._settings, call)
+            call.start()
+            try:
+                yield call, patience
+            finally:
+                call.give_up()
+
+    def _ask(
+        self,
+        asked: _Asked,
+        account: Account,
+        attempt: Attempt,
+        authorization: str | None,
+        call: Call,
+    ) -> requests.Response:
+        """The answer, of the media type that is wanted; in the thread of the call."""
+
+        def sent(ticket: Ticket) -> requests.Response:
+            fields = {**ticket.fields, **asked.fields}
+            return self._send(call, asked.method, asked.url, fields, asked.body)
+
+        if self._settings.forward_authorization:
+            response = sent(self._login.of_client(authorization))
+        else:
+            ticket = self._login.ticket(call)
+            response = sent(ticket)
+            if refused(response) and (other := self._login.renewed(ticket, call)) is not ticket:
+                response.close()
+                response = sent(other)
+        account.answered(response.status_code)
+        attempt.answered(response.status_code)
+        try:
+            failures.check_answer(response, asked.wanted, self._credentials())
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    def _send(
+        self,
+        call: Call,
+        method: str,
+        url: str,
+        fields: Mapping[str, str],
+        body: bytes | None = None,
+    ) -> requests.Response:
+        """The head of the answer to a request; its body is the caller's to read and to close."""
+        settings = self._settings
+        send = partial(
+            self._session.request,
+            method,
+            url,
+            headers=dict(fields),
+            data=body,
+            stream=True,
+            allow_redirects=False,
+            timeout=(settings.connect_timeout_seconds, settings.idle_timeout_seconds),
+        )
+        call.fresh = False
+        try:
+            response = send()
+        except requests.ConnectionError as error:
+            # A kept connection may be closed by the other side just as it is used again,
+            # before it saw the question: a new one then gets a fair try.
+            stale = isinstance(failures.bottom(error), ConnectionResetError | BrokenPipeError)
+            call.check()
+            if call.fresh or not stale:
                 raise
-            raise UpstreamSlow from None
+            response = send()
+        call.progressed()
+        return response
 
-
-def _payloads(event: bytes) -> Iterator[str]:
-    """The payload of one framed event, if it has one.
-
-    Bytes that are no UTF-8 are replaced, as WHATWG HTML 9.2.6 has it; the decoder behind
-    would give up.
-    """
-    clean = event.decode(errors="replace").encode()
-    for decoded in SSEClient(iter([clean])).events():
-        yield decoded.data
-
-
-def _check(response: requests.Response) -> None:
-    """Refuse an answer that is no event stream before anything is read of it.
-
-    Raises:
-        UpstreamError: says what came instead.
-    """
-    if response.status_code != 200:
-        raise UpstreamError(
-            f"The legacy search API answered with HTTP status {response.status_code}. "
-            "Check STREAM_URL and the credentials (STREAM_BEARER_TOKEN, STREAM_COOKIE).",
-            code="upstream_status",
-        )
-    media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if media_type != "text/event-stream":
-        raise UpstreamError(
-            "The legacy search API answered with "
-            f"{media_type or 'a body without a media type'} instead of text/event-stream. "
-            "Check that STREAM_URL is the address of its stream, and that its login is valid.",
-            code="upstream_not_a_stream",
-        )
-
-
-@contextmanager
-def _translated_errors() -> Iterator[None]:
-    """Say as one of ours what requests, urllib3 and our own reading raise.
-
-    The messages are ours throughout: theirs name the address of the upstream.
-    """
-    try:
-        yield
-    except (requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError):
-        raise UpstreamTimeout(
-            "The legacy search API did not accept a connection within STREAM_CONNECT_TIMEOUT. "
-            "Check that it runs and that STREAM_URL is its address."
-        ) from None
-    except (requests.Timeout, urllib3.exceptions.ReadTimeoutError, UpstreamSilent):
-        raise UpstreamTimeout(
-            "The legacy search API sent nothing for as long as STREAM_IDLE_TIMEOUT allows."
-        ) from None
-    except UpstreamSlow:
-        raise UpstreamTimeout(
-            "The legacy search API took longer than STREAM_TOTAL_TIMEOUT for its answer."
-        ) from None
-    except EventTooLarge:
-        raise UpstreamError(
-            "The legacy search API sent an event larger than STREAM_MAX_EVENT_BYTES."
-        ) from None
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        log.warning("The upstream failed: %s", _cause(error))
-        raise UpstreamError(
-            "The legacy search API cannot be reached, or broke off its answer. "
-            "Check that it runs and that STREAM_URL is its address."
-        ) from None
-
-
-def _cause(error: BaseException) -> str:
-    """What happened at the bottom of `error`, without the URL that the layers above it name."""
-    bottom = _bottom(error)
-    return f"{type(bottom).__name__}: {getattr(bottom, 'strerror', None) or 'no reason given'}"
-
-
-def _bottom(error: BaseException) -> BaseException:
-    while error.__context__ is not None:
-        error = error.__context__
-    return error
+    def _credentials(self) -> str:
+        """The name of what opens the legacy API, for whoever has to look after it."""
+        if self._settings.forward_authorization:
+            return "those that the client sends"
+        if self._settings.login_url:
+            return "STREAM_LOGIN_URL and what belongs to it"
+        return "STREAM_BEARER_TOKEN, STREAM_COOKIE"

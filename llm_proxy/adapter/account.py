@@ -1,0 +1,61 @@
+"""The account: what became of one question put to the legacy API, for the log.
+
+Filled in while the answer is read; whoever holds `facts` sees it grow. Knows no log.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from llm_proxy.errors import ProxyError
+from llm_proxy.reply import Fact
+
+
+class Account:
+    """The facts of one question, from the moment it is put.
+
+    `upstream_status` is the HTTP status of the answer, `upstream_first_ms` the time to the
+    first word, `upstream_words` and `upstream_citations` what came, `upstream_unknown` the
+    events that said neither, if there were any, `upstream_cause` what broke at the bottom of a
+    failure. `upstream_end` is `done`, the code of an error, or `left` where nobody wanted the
+    rest: the client went away, or had enough.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self.facts: dict[str, Fact] = {"upstream_words": 0, "upstream_citations": 0}
+
+    def answered(self, status: int) -> None:
+        self.facts["upstream_status"] = status
+
+    def broke(self, cause: str) -> None:
+        self.facts["upstream_cause"] = cause
+
+    def word(self) -> None:
+        if not self.facts["upstream_words"]:
+            since = time.monotonic() - self._began
+            self.facts["upstream_first_ms"] = round(since * 1000, 1)
+        self._one_more("upstream_words")
+
+    def citation(self) -> None:
+        self._one_more("upstream_citations")
+
+    def unknown(self) -> None:
+        self.facts.setdefault("upstream_unknown", 0)
+        self._one_more("upstream_unknown")
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Tell how what is done within it ended."""
+        self.facts["upstream_end"] = "left"
+        try:
+            yield
+        except ProxyError as error:
+            self.facts["upstream_end"] = error.code or error.type
+            raise
+        self.facts["upstream_end"] = "done"
+
+    def _one_more(self, counter: str) -> None:
+        count = self.facts[counter]
+        assert isinstance(count, int)
+        self.facts[counter] = count + 1
