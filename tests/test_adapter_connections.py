@@ -3,7 +3,6 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ Named = dict[str, list[tuple[str, int]]]
 
 
 @pytest.fixture
-def named(monkeypatch: pytest.MonkeyPatch) -> Iterator[Named]:
+def named(monkeypatch: pytest.MonkeyPatch) -> Named:
     """Names with the addresses that a test gives them."""
     names: Named = {}
     real = socket.getaddrinfo
@@ -28,7 +27,7 @@ def named(monkeypatch: pytest.MonkeyPatch) -> Iterator[Named]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in names[host]]
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
-    yield names
+    return names
 
 
 def address_of(url: str) -> tuple[str, int]:

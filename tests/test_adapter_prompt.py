@@ -320,10 +320,11 @@ def test_a_certificate_of_an_unknown_authority_is_an_error_that_names_the_settin
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    with raw_upstream(CLOSING_HEAD + EVENTS[0], tls=context) as upstream:
-        with pytest.raises(UpstreamError) as caught:
-            list(payloads_of(upstream))
-    assert upstream.heads == []
+    with (
+        raw_upstream(CLOSING_HEAD + EVENTS[0], tls=context) as upstream,
+        pytest.raises(UpstreamError) as caught,
+    ):
+        list(payloads_of(upstream))
     assert (caught.value.status, caught.value.code, caught.value.message) == (
         502,
         "upstream_failed",

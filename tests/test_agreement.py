@@ -25,7 +25,7 @@ from tests.builders import STAMP
 class Echoing:
     """An upstream that gives the words of the question back, with two citations."""
 
-    def payloads(self, query: str) -> Iterator[str]:
+    def payloads(self, query: str, *_: object, **__: object) -> Iterator[str]:
         yield from (json.dumps({"type": "response", "data": word}) for word in query.split())
         yield from (json.dumps({"type": "citation", "data": number}) for number in ("1", "22"))
 

@@ -156,6 +156,7 @@ def classes(root: type[ProxyError] = ProxyError) -> Iterator[type[ProxyError]]:
 
 NEEDED: dict[type[ProxyError], dict[str, Any]] = {
     errors.MethodNotAllowed: {"allowed": "GET"},
+    errors.UpstreamBusy: {"retry_after_seconds": 1},
     errors.ScriptedError: {"status": 500, "type": "server_error"},
 }
 """What some errors want to be told beside their message."""

@@ -49,8 +49,8 @@ def no_events() -> UpstreamError:
     )
 
 
-def check_answer(response: requests.Response, credentials: str) -> None:
-    """Refuse an answer that is no event stream before anything is read of it.
+def check_answer(response: requests.Response, accepted: str, credentials: str) -> None:
+    """Refuse an answer of another media type than the one `accepted`, or of an error.
 
     `credentials` names what the upstream was shown.
 
@@ -69,13 +69,13 @@ def check_answer(response: requests.Response, credentials: str) -> None:
             f"The legacy search API answered with {shown}. {advice}", code="upstream_status"
         )
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if media_type != "text/event-stream":
+    if media_type != accepted:
         if not media_type:
             media_type = "a body without a media type"
         elif not _MEDIA_TYPE.fullmatch(media_type) or "overloaded" in media_type:
             media_type = "another media type"
         raise UpstreamError(
-            f"The legacy search API answered with {media_type} instead of text/event-stream. "
+            f"The legacy search API answered with {media_type} instead of {accepted}. "
             "Check that STREAM_URL is the address of its stream, and that its login is valid.",
             code="upstream_not_a_stream",
         )

@@ -4,6 +4,7 @@ Pure: a request in, text out.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import quote_plus, unquote_plus, urlsplit, urlunsplit
 
 from llm_proxy.errors import InvalidRequest
@@ -32,9 +33,15 @@ def question(request: ChatRequest) -> str:
     return text
 
 
-def search_url(url: str, query_param: str, query: str, max_query_bytes: int) -> str:
-    """`url` with its query string kept as it is written, and `query_param` set in it, replacing
-    one that is there.
+def search_url(
+    url: str,
+    query_param: str,
+    query: str,
+    max_query_bytes: int,
+    params: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """`url` with its query string kept as it is written, and `params` and `query_param` set in
+    it, replacing those that are there.
 
     The query is cut to `max_query_bytes` of its encoded form, between two characters: common
     servers refuse request lines beyond some thousand bytes (RFC 9110, 15.5.15: 414).
@@ -43,8 +50,9 @@ def search_url(url: str, query_param: str, query: str, max_query_bytes: int) -> 
     kept = [
         pair
         for pair in parts.query.split("&")
-        if pair and unquote_plus(pair.partition("=")[0]) != query_param
+        if pair and unquote_plus(pair.partition("=")[0]) not in (query_param, *params)
     ]
+    kept += (f"{quote_plus(name)}={quote_plus(value)}" for name, value in params.items())
     kept.append(f"{quote_plus(query_param)}={_encoded(query, max_query_bytes)}")
     return urlunsplit(parts._replace(query="&".join(kept), fragment=""))
 

@@ -3,15 +3,16 @@
 Must not know what a payload means, but for whether it stands alone.
 """
 
+import ast
 import time
 from collections.abc import Generator, Iterator
 
+import msgspec
 from sseclient import SSEClient
 
 from llm_proxy.adapter import failures
 from llm_proxy.adapter.call import TURN_SECONDS, Call
-from llm_proxy.adapter.dialects import Word, understand
-from llm_proxy.adapter.framing import Framing
+from llm_proxy.adapter.framing import EventTooLarge, Framing
 from llm_proxy.adapter.patience import Patience
 
 SETTLE_SECONDS = 0.03
@@ -65,12 +66,40 @@ def payloads(call: Call, patience: Patience, max_event_bytes: int) -> Payloads:
         raise failures.no_events()
 
 
+def whole(call: Call, patience: Patience, max_bytes: int) -> bytes:
+    """The body of a call's answer, once it is there.
+
+    Raises:
+        UpstreamTimeout: a time limit was reached.
+        EventTooLarge: it is longer than `max_bytes`.
+        Exception: what the call raised.
+    """
+    received = bytearray()
+    while (piece := call.receive(max(patience.ends_at() - time.monotonic(), 0.0))) != b"":
+        if piece:
+            patience.received()
+            received += piece
+        if len(received) > max_bytes:
+            raise EventTooLarge
+        patience.check()
+    return bytes(received)
+
+
 def stands_alone(payload: bytes) -> bool:
-    """Whether a payload is a whole event by itself: an object with a type, or the end mark."""
-    if payload[:1] not in (b"{", b"["):
+    """Whether a payload is a whole event by itself: an object in JSON or as a Python literal
+    writes it, or the end mark."""
+    if payload == b"[DONE]":
+        return True
+    if not (payload.startswith(b"{") and payload.endswith(b"}")):
         return False
-    text = payload.decode(errors="replace")
-    return understand(text) != Word(text)
+    try:
+        value = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        try:
+            value = ast.literal_eval(payload.decode(errors="replace"))
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return False
+    return isinstance(value, dict) and bool(value)
 
 
 def _payloads(events: Iterator[bytes]) -> Iterator[str]:

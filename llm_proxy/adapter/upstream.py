@@ -4,11 +4,13 @@ Owns the order of things around one question: its turn, its login, its limits, i
 not know what a payload means.
 """
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
+from types import MappingProxyType
 
 import requests
+from msgspec import Struct
 
 from llm_proxy.adapter import failures
 from llm_proxy.adapter.account import Account
@@ -16,11 +18,24 @@ from llm_proxy.adapter.breaker import Attempt, Breaker
 from llm_proxy.adapter.call import Call
 from llm_proxy.adapter.connections import session
 from llm_proxy.adapter.gate import Gate
-from llm_proxy.adapter.login import Login, refused
+from llm_proxy.adapter.login import Login, Ticket, refused
 from llm_proxy.adapter.patience import Patience
 from llm_proxy.adapter.question import search_url
-from llm_proxy.adapter.reading import Payloads, payloads
+from llm_proxy.adapter.reading import Payloads, payloads, whole
 from llm_proxy.settings import AdapterSettings
+
+JSON = "application/json"
+
+NO_PARAMS: Mapping[str, str] = MappingProxyType({})
+
+
+class Question(Struct, frozen=True):
+    """One request that is put to the legacy API, and the media type of an answer to it."""
+
+    method: str
+    url: str
+    document: bytes | None = None
+    accepted: str = "text/event-stream"
 
 
 class Upstream:
@@ -34,13 +49,18 @@ class Upstream:
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
 
     def payloads(
-        self, query: str, account: Account | None = None, *, authorization: str | None = None
+        self,
+        query: str,
+        account: Account | None = None,
+        *,
+        params: Mapping[str, str] = NO_PARAMS,
+        authorization: str | None = None,
     ) -> Payloads:
         """Yield the payload of each event the moment it is there, and `None` now and then.
 
         The end of the body is the end of the answer. What became of it is put down in
-        `account`. `authorization` is what the client itself came with; it is sent only where
-        STREAM_FORWARD_AUTHORIZATION says so.
+        `account`. `params` are set in the query string. `authorization` is what the client
+        itself came with; it is sent only where STREAM_FORWARD_AUTHORIZATION says so.
 
         Raises:
             UpstreamError: the legacy API cannot be reached, answers with an error or with
@@ -48,50 +68,78 @@ class Upstream:
             UpstreamTimeout: it takes longer than one of its time limits.
             UpstreamBusy, UpstreamDown: it is not asked, now.
         """
+        settings = self._settings
         account = account or Account()
         with account.ending():
             self._breaker.check()
             yield from self._gate.enter()
             try:
                 with self._breaker.attempt() as attempt, failures.translated(account):
-                    yield from self._read(query, account, attempt, authorization)
+                    url = search_url(
+                        settings.url, settings.query_param, query, settings.max_query_bytes, params
+                    )
+                    ask = partial(self._ask, Question("GET", url), authorization, account, attempt)
+                    with self._called(ask) as (call, patience):
+                        yield from payloads(call, patience, settings.max_event_bytes)
             finally:
                 self._gate.leave()
 
-    def _read(
-        self, query: str, account: Account, attempt: Attempt, authorization: str | None
-    ) -> Payloads:
-        settings = self._settings
-        url = search_url(settings.url, settings.query_param, query, settings.max_query_bytes)
-        call = Call(partial(self._ask, url, account, attempt, authorization))
-        patience = Patience(settings, call)
+    def posted(self, url: str, document: bytes, *, authorization: str | None = None) -> bytes:
+        """The JSON document that the legacy API answers to one that is posted to `url`.
+
+        Raises:
+            UpstreamError: it cannot be reached, or answers with an error or with something
+                that is no JSON.
+            UpstreamTimeout: it takes longer than one of its time limits.
+        """
+        account = Account()
+        question = Question("POST", url, document, accepted=JSON)
+        with self._breaker.attempt() as attempt, failures.translated(account):
+            ask = partial(self._ask, question, authorization, account, attempt)
+            with self._called(ask) as (call, patience):
+                return whole(call, patience, self._settings.max_event_bytes)
+
+    @contextmanager
+    def _called(self, ask: Callable[[Call], requests.Response]) -> Iterator[tuple[Call, Patience]]:
+        call = Call(ask)
+        patience = Patience(self._settings, call)
         call.start()
         try:
-            with closing(payloads(call, patience, settings.max_event_bytes)) as read:
-                yield from read
+            yield call, patience
         finally:
             call.give_up()
 
     def _ask(
-        self, url: str, account: Account, attempt: Attempt, authorization: str | None, call: Call
+        self,
+        question: Question,
+        authorization: str | None,
+        account: Account,
+        attempt: Attempt,
+        call: Call,
     ) -> requests.Response:
-        """The answer, whose body is an event stream; in the thread of the call."""
+        """The answer, of the media type that is accepted; in the thread of the call."""
         if self._settings.forward_authorization:
-            response = self._send(call, "GET", url, self._login.of_client(authorization).fields)
+            response = self._put(question, self._login.of_client(authorization), call)
         else:
             ticket = self._login.ticket(call)
-            response = self._send(call, "GET", url, ticket.fields)
+            response = self._put(question, ticket, call)
             if refused(response) and (other := self._login.renewed(ticket, call)) is not ticket:
                 response.close()
-                response = self._send(call, "GET", url, other.fields)
+                response = self._put(question, other, call)
         account.answered(response.status_code)
         attempt.answered(response.status_code)
         try:
-            failures.check_answer(response, self._credentials())
+            failures.check_answer(response, question.accepted, self._credentials())
         except BaseException:
             response.close()
             raise
         return response
+
+    def _put(self, question: Question, ticket: Ticket, call: Call) -> requests.Response:
+        fields = {"Accept": question.accepted, **ticket.fields}
+        if question.document is not None:
+            fields["Content-Type"] = JSON
+        return self._send(call, question.method, question.url, fields, question.document)
 
     def _send(
         self,
@@ -121,7 +169,7 @@ class Upstream:
             # before it saw the question: a new one then gets a fair try.
             stale = isinstance(failures.bottom(error), ConnectionResetError | BrokenPipeError)
             call.check()
-            if call.fresh or not stale:
+            if call.fresh or not stale or method != "GET":
                 raise
             response = send()
         call.progressed()
