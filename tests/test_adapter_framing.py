@@ -283,6 +283,14 @@ def test_an_event_too_large_is_refused_however_it_arrives(
     assert framed(cut(body, positions), max_event_bytes=20) == expected
 
 
+@pytest.mark.parametrize("blank_line", [b"\n", b" \n", b"\r\n"], ids=repr)
+def test_an_event_of_just_the_limit_is_not_too_large(blank_line: bytes) -> None:
+    body = b"data: " + b"x" * 14 + b"\n" + blank_line
+    whole = framed([body], max_event_bytes=20), framed([body], max_event_bytes=22)
+    assert framed(bytewise(body), max_event_bytes=20) == whole[0]
+    assert framed(bytewise(body), max_event_bytes=22) == whole[1] == ([body.strip()], None)
+
+
 @pytest.mark.parametrize("endless", [b"data: 1234", b": comment", b"data: 1\n", b"{", b"\xff"])
 def test_an_event_that_never_ends_is_refused(endless: bytes) -> None:
     if endless.endswith(b"\n"):  # in a stream that ends its events with blank lines

@@ -71,6 +71,7 @@ class LegacySource:
                         account.citation()
                         citations[document] = None
                     case End():
+                        account.end_mark()
                         break
         if citations:
             block = citation_block(list(citations), settings.citation_url)
