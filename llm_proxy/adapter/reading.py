@@ -40,10 +40,10 @@ def payloads(call: Call, patience: Patience, max_event_bytes: int) -> Payloads:
         until = min(turn_at, patience.ends_at(), settle_at or turn_at)
         piece = call.receive(max(until - time.monotonic(), 0.0))
         if piece:
-            patience.received()
             for payload in _payloads(framing.feed(piece)):
                 spoke = True
                 yield payload
+            patience.received()  # only now: a slow client is no silence of the upstream
         elif piece is not None:
             break
         now = time.monotonic()
