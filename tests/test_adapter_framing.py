@@ -1,5 +1,6 @@
 """Framing cuts a body into the same events however it arrives."""
 
+import time
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 
@@ -297,6 +298,14 @@ def test_an_event_that_never_ends_is_refused(endless: bytes) -> None:
         assert framed([b"data: a\n\n", *[endless] * 100], max_event_bytes=100)[1] is EventTooLarge
     else:
         assert framed([endless] * 101, max_event_bytes=100) == ([], EventTooLarge)
+
+
+@pytest.mark.parametrize("piece", [b"x" * 128, b"data: x\n", b"data: {}}\n", b"data: {'a': 1\n"])
+def test_the_time_for_a_big_event_grows_with_its_size_only(piece: bytes) -> None:
+    """Two megabytes; time that grew with the square would be minutes."""
+    began = time.monotonic()
+    fed([b"data: a\n\n", *[piece] * (2 * 1024 * 1024 // len(piece))], 1024**3)
+    assert time.monotonic() - began < 20
 
 
 @repeatable

@@ -13,11 +13,11 @@ import pytest
 
 from llm_proxy.adapter.source import LegacySource
 from llm_proxy.adapter.upstream import Upstream
-from llm_proxy.errors import UpstreamError
+from llm_proxy.errors import UpstreamError, UpstreamTimeout
 from llm_proxy.reply import TextDelta
 from llm_proxy.settings import AdapterSettings, SettingsError, from_env
 from tests.builders import chat_document, chat_request, client
-from tests.raw_upstream import PATIENCE_SECONDS, settings_for, word
+from tests.raw_upstream import PATIENCE_SECONDS, Act, head, raw_upstream, settings_for, word
 from tests.servers import running_gunicorn
 
 PASSWORD = "pa55word"
@@ -339,3 +339,24 @@ def test_under_gunicorn_a_session_outlives_its_expiry_and_leaves_no_trace_in_the
         log = "\n".join(server.log_lines())
     assert len(api.logins) == 2
     assert not [secret for secret in (PASSWORD, "session=s1", "session=s2") if secret in log]
+
+
+def test_a_login_that_does_not_answer_ends_with_the_limit_on_silence(api: Guarded) -> None:
+    with raw_upstream(Act.AWAIT_CLOSE) as mute:
+        with pytest.raises(UpstreamTimeout, match="STREAM_IDLE_TIMEOUT"):
+            answer(source_of(api, login_url=mute.url, idle_timeout_seconds=0.3))
+        assert mute.left.wait(1.0)
+    assert api.asked == []
+
+
+def test_a_client_that_leaves_amid_a_login_leaves_it_to_the_next(api: Guarded) -> None:
+    with raw_upstream(Act.AWAIT_CLOSE) as login:
+        settings = settings_of(api, login_url=login.url)
+        upstream = Upstream(settings)
+        first, second = upstream.payloads("why?"), upstream.payloads("why?")
+        assert [next(first), next(second)] == [None, None]
+        api.valid = "s1"
+        login.plays(head("Set-Cookie: session=s1", "Connection: close", status="204 No Content"))
+        first.close()
+        assert [payload for payload in second if payload is not None]
+    assert (len(login.heads), api.asked) == (2, [("session=s1", None)])
