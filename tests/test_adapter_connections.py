@@ -9,8 +9,7 @@ import pytest
 
 from llm_proxy.adapter.upstream import Upstream
 from llm_proxy.errors import UpstreamError, UpstreamTimeout
-from tests.raw_upstream import CLOSING_HEAD, event, raw_upstream, settings_for
-from tests.test_adapter_failures import full_backlog
+from tests.raw_upstream import CLOSING_HEAD, event, full_backlog, raw_upstream, settings_for
 
 Named = dict[str, list[tuple[str, int]]]
 

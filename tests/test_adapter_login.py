@@ -140,7 +140,7 @@ def test_a_login_without_a_body_sends_none(api: Guarded) -> None:
 
 
 def test_our_own_cookie_goes_along_with_that_of_the_session(api: Guarded) -> None:
-    assert answer(source_of(api, cookie="theme=dark")) == ["one"]
+    assert answer(source_of(api, cookie="theme=dark; session=expired")) == ["one"]
     assert api.asked == [("theme=dark; session=s1", None)]
 
 
@@ -218,7 +218,7 @@ def test_many_at_once_make_one_login_and_renew_it_once(api: Guarded) -> None:
 FAILURES: Mapping[str, tuple[str, Answer]] = {
     "was answered with HTTP status 401": ("cookie", (401, {"Set-Cookie": "a=b"}, b"")),
     "was answered with HTTP status 302": ("token", (302, {"Location": "/"}, b"")),
-    "was answered with HTTP status of an error": ("cookie", (529, {}, b"")),
+    "was answered with a server error": ("cookie", (529, {}, b"")),
     "brought no cookie": ("cookie", (200, {}, b"{}")),
     "brought no token where STREAM_LOGIN_TOKEN says": ("token", (200, {}, b'{"token": 7}')),
 }
@@ -241,6 +241,14 @@ def test_a_login_that_fails_says_why_and_what_to_check(api: Guarded, reason: str
         "STREAM_LOGIN_METHOD, STREAM_LOGIN_BODY and STREAM_LOGIN_TOKEN."
     )
     assert api.asked == []
+
+
+@pytest.mark.parametrize("sent", [b"", b"SSH-2.0\r\n", head("Content-Length: 9") + b"{"])
+def test_a_login_that_breaks_off_is_told_from_the_stream(api: Guarded, sent: bytes) -> None:
+    with raw_upstream(sent) as login, pytest.raises(UpstreamError) as caught:
+        answer(source_of(api, login_url=login.url, login_path="token"))
+    assert (caught.value.code, caught.value.status) == ("upstream_login", 502)
+    assert "login to the legacy search API could not be reached, or broke" in caught.value.message
 
 
 @pytest.mark.parametrize(

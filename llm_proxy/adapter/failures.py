@@ -49,6 +49,11 @@ def no_events() -> UpstreamError:
     )
 
 
+def named(status: int) -> str:
+    """An HTTP status, as a message may name it."""
+    return "a server error" if status == 529 else f"HTTP status {status}"
+
+
 def check_answer(response: requests.Response, accepted: str, credentials: str) -> None:
     """Refuse an answer of another media type than the one `accepted`, or of an error.
 
@@ -59,14 +64,13 @@ def check_answer(response: requests.Response, accepted: str, credentials: str) -
     """
     status = response.status_code
     if status != 200:
-        shown = "a server error" if status == 529 else f"HTTP status {status}"
         advice = (
             "Look into its log."
             if status >= 500
             else f"Check STREAM_URL and the credentials ({credentials})."
         )
         raise UpstreamError(
-            f"The legacy search API answered with {shown}. {advice}", code="upstream_status"
+            f"The legacy search API answered with {named(status)}. {advice}", code="upstream_status"
         )
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type != accepted:
@@ -89,6 +93,10 @@ def translated(account: Account) -> Iterator[None]:
     """
     try:
         yield
+    except UpstreamError as error:
+        if error.__cause__ is not None:
+            account.broke(_cause(error.__cause__))
+        raise
     except EventTooLarge:
         raise UpstreamError(
             "The legacy search API sent an event larger than STREAM_MAX_EVENT_BYTES."
