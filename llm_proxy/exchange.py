@@ -35,9 +35,10 @@ class Exchange:
     `client gone` (it left before the end); `scripted` (a fault that somebody asked for).
     `origin` tells which source answered, `notes` what sources told of how they did. `size` is
     the bytes of the answer's body, which is itself kept only where `keep_bodies` says so.
-    `came_at` is in Unix seconds. `headers` go out with the answer. `record` writes the exchange down as one that ended in an outcome,
-    and is told whether that is done again. `objections` tells what OpenAI would have refused,
-    when it is called: to find out takes longer than to answer.
+    `came_at` is in Unix seconds. `headers` go out with the answer. `record` writes the exchange
+    down as one that ended in an outcome, and is told whether that is done again. `objections`
+    tells what OpenAI would have refused, when it is called: to find out takes longer than to
+    answer.
     """
 
     method: str

@@ -11,9 +11,11 @@ import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from enum import Enum
 from typing import Any, TypeVar
+
+import pytest
 
 from llm_proxy.settings import AdapterSettings
 
@@ -227,6 +229,24 @@ def raw_upstream(*script: Step, tls: ssl.SSLContext | None = None) -> Iterator[R
         raise
     upstream.stop()
     assert upstream.problems == []
+
+
+@contextmanager
+def full_backlog() -> Iterator[str]:
+    """An address that neither accepts nor refuses; skips where the system has none."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.settimeout(0.1)
+            try:
+                waiting.connect(listener.getsockname())
+            except TimeoutError:
+                yield f"http://127.0.0.1:{listener.getsockname()[1]}/stream"
+                return
+        pytest.skip("connections beyond the backlog are accepted here")
 
 
 def settings_for(url: str, **fields: Any) -> AdapterSettings:

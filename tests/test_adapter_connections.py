@@ -3,21 +3,19 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from llm_proxy.adapter.upstream import Upstream
 from llm_proxy.errors import UpstreamError, UpstreamTimeout
-from tests.raw_upstream import CLOSING_HEAD, event, raw_upstream, settings_for
-from tests.test_adapter_failures import full_backlog
+from tests.raw_upstream import CLOSING_HEAD, event, full_backlog, raw_upstream, settings_for
 
 Named = dict[str, list[tuple[str, int]]]
 
 
 @pytest.fixture
-def named(monkeypatch: pytest.MonkeyPatch) -> Iterator[Named]:
+def named(monkeypatch: pytest.MonkeyPatch) -> Named:
     """Names with the addresses that a test gives them."""
     names: Named = {}
     real = socket.getaddrinfo
@@ -28,7 +26,7 @@ def named(monkeypatch: pytest.MonkeyPatch) -> Iterator[Named]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in names[host]]
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
-    yield names
+    return names
 
 
 def address_of(url: str) -> tuple[str, int]:

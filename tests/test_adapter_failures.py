@@ -6,7 +6,7 @@ Before the first word it is an HTTP status; after it the words that came, then o
 import json
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -26,6 +26,7 @@ from tests.raw_upstream import (
     Ticking,
     chunk,
     event,
+    full_backlog,
     head,
     raw_upstream,
     settings_for,
@@ -78,24 +79,6 @@ def closed_port() -> Iterator[str]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}/stream"
-
-
-@contextmanager
-def full_backlog() -> Iterator[str]:
-    """An address that neither accepts nor refuses; skips where the system has none."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(8):
-            waiting = stack.enter_context(socket.socket())
-            waiting.settimeout(0.1)
-            try:
-                waiting.connect(listener.getsockname())
-            except TimeoutError:
-                yield f"http://127.0.0.1:{listener.getsockname()[1]}/stream"
-                return
-        pytest.skip("connections beyond the backlog are accepted here")
 
 
 def test_a_port_where_nobody_listens() -> None:

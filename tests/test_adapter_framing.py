@@ -1,5 +1,6 @@
 """Framing cuts a body into the same events however it arrives."""
 
+import time
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 
@@ -283,12 +284,28 @@ def test_an_event_too_large_is_refused_however_it_arrives(
     assert framed(cut(body, positions), max_event_bytes=20) == expected
 
 
+@pytest.mark.parametrize("blank_line", [b"\n", b" \n", b"\r\n"], ids=repr)
+def test_an_event_of_just_the_limit_is_not_too_large(blank_line: bytes) -> None:
+    body = b"data: " + b"x" * 14 + b"\n" + blank_line
+    whole = framed([body], max_event_bytes=20), framed([body], max_event_bytes=22)
+    assert framed(bytewise(body), max_event_bytes=20) == whole[0]
+    assert framed(bytewise(body), max_event_bytes=22) == whole[1] == ([body.strip()], None)
+
+
 @pytest.mark.parametrize("endless", [b"data: 1234", b": comment", b"data: 1\n", b"{", b"\xff"])
 def test_an_event_that_never_ends_is_refused(endless: bytes) -> None:
     if endless.endswith(b"\n"):  # in a stream that ends its events with blank lines
         assert framed([b"data: a\n\n", *[endless] * 100], max_event_bytes=100)[1] is EventTooLarge
     else:
         assert framed([endless] * 101, max_event_bytes=100) == ([], EventTooLarge)
+
+
+@pytest.mark.parametrize("piece", [b"x" * 128, b"data: x\n", b"data: {}}\n", b"data: {'a': 1\n"])
+def test_the_time_for_a_big_event_grows_with_its_size_only(piece: bytes) -> None:
+    """Two megabytes; time that grew with the square would be minutes."""
+    began = time.monotonic()
+    fed([b"data: a\n\n", *[piece] * (2 * 1024 * 1024 // len(piece))], 1024**3)
+    assert time.monotonic() - began < 20
 
 
 @repeatable

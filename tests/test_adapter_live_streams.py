@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.body_framings import FRAMINGS, Pieces
 from tests.builders import chat_document
 from tests.raw_upstream import (
     CHUNKED_HEAD,
@@ -32,7 +33,6 @@ from tests.raw_upstream import (
     word,
 )
 from tests.servers import Server, new_session, running_gunicorn, worker
-from tests.test_adapter_prompt import FRAMINGS, Pieces
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

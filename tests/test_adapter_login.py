@@ -13,11 +13,11 @@ import pytest
 
 from llm_proxy.adapter.source import LegacySource
 from llm_proxy.adapter.upstream import Upstream
-from llm_proxy.errors import UpstreamError
+from llm_proxy.errors import UpstreamError, UpstreamTimeout
 from llm_proxy.reply import TextDelta
 from llm_proxy.settings import AdapterSettings, SettingsError, from_env
 from tests.builders import chat_document, chat_request, client
-from tests.raw_upstream import PATIENCE_SECONDS, settings_for, word
+from tests.raw_upstream import PATIENCE_SECONDS, Act, head, raw_upstream, settings_for, word
 from tests.servers import running_gunicorn
 
 PASSWORD = "pa55word"
@@ -140,7 +140,7 @@ def test_a_login_without_a_body_sends_none(api: Guarded) -> None:
 
 
 def test_our_own_cookie_goes_along_with_that_of_the_session(api: Guarded) -> None:
-    assert answer(source_of(api, cookie="theme=dark")) == ["one"]
+    assert answer(source_of(api, cookie="theme=dark; session=expired")) == ["one"]
     assert api.asked == [("theme=dark; session=s1", None)]
 
 
@@ -218,7 +218,7 @@ def test_many_at_once_make_one_login_and_renew_it_once(api: Guarded) -> None:
 FAILURES: Mapping[str, tuple[str, Answer]] = {
     "was answered with HTTP status 401": ("cookie", (401, {"Set-Cookie": "a=b"}, b"")),
     "was answered with HTTP status 302": ("token", (302, {"Location": "/"}, b"")),
-    "was answered with HTTP status of an error": ("cookie", (529, {}, b"")),
+    "was answered with a server error": ("cookie", (529, {}, b"")),
     "brought no cookie": ("cookie", (200, {}, b"{}")),
     "brought no token where STREAM_LOGIN_TOKEN says": ("token", (200, {}, b'{"token": 7}')),
 }
@@ -241,6 +241,14 @@ def test_a_login_that_fails_says_why_and_what_to_check(api: Guarded, reason: str
         "STREAM_LOGIN_METHOD, STREAM_LOGIN_BODY and STREAM_LOGIN_TOKEN."
     )
     assert api.asked == []
+
+
+@pytest.mark.parametrize("sent", [b"", b"SSH-2.0\r\n", head("Content-Length: 9") + b"{"])
+def test_a_login_that_breaks_off_is_told_from_the_stream(api: Guarded, sent: bytes) -> None:
+    with raw_upstream(sent) as login, pytest.raises(UpstreamError) as caught:
+        answer(source_of(api, login_url=login.url, login_path="token"))
+    assert (caught.value.code, caught.value.status) == ("upstream_login", 502)
+    assert "login to the legacy search API could not be reached, or broke" in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -339,3 +347,24 @@ def test_under_gunicorn_a_session_outlives_its_expiry_and_leaves_no_trace_in_the
         log = "\n".join(server.log_lines())
     assert len(api.logins) == 2
     assert not [secret for secret in (PASSWORD, "session=s1", "session=s2") if secret in log]
+
+
+def test_a_login_that_does_not_answer_ends_with_the_limit_on_silence(api: Guarded) -> None:
+    with raw_upstream(Act.AWAIT_CLOSE) as mute:
+        with pytest.raises(UpstreamTimeout, match="STREAM_IDLE_TIMEOUT"):
+            answer(source_of(api, login_url=mute.url, idle_timeout_seconds=0.3))
+        assert mute.left.wait(1.0)
+    assert api.asked == []
+
+
+def test_a_client_that_leaves_amid_a_login_leaves_it_to_the_next(api: Guarded) -> None:
+    with raw_upstream(Act.AWAIT_CLOSE) as login:
+        settings = settings_of(api, login_url=login.url)
+        upstream = Upstream(settings)
+        first, second = upstream.payloads("why?"), upstream.payloads("why?")
+        assert [next(first), next(second)] == [None, None]
+        api.valid = "s1"
+        login.plays(head("Set-Cookie: session=s1", "Connection: close", status="204 No Content"))
+        first.close()
+        assert [payload for payload in second if payload is not None]
+    assert (len(login.heads), api.asked) == (2, [("session=s1", None)])

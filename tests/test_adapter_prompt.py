@@ -9,7 +9,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -19,6 +18,14 @@ import pytest
 from llm_proxy.adapter.reading import Payloads
 from llm_proxy.adapter.upstream import Upstream
 from llm_proxy.errors import UpstreamError, UpstreamTimeout
+from tests.body_framings import (
+    FRAMINGS,
+    Pieces,
+    chunked,
+    content_length,
+    gzip_chunked,
+    until_closed,
+)
 from tests.raw_upstream import (
     CHUNKED_HEAD,
     CLOSING_HEAD,
@@ -35,70 +42,8 @@ from tests.raw_upstream import (
     settings_for,
 )
 
-GZIP = 31
-"""The window bits by which zlib writes gzip."""
-
 WORDS = ["one", "two", "three"]
 EVENTS = [event(text) for text in WORDS]
-
-Pieces = Sequence[bytes]
-"""A whole answer, cut before the head, behind it, and behind each word."""
-
-
-def chunked(events: Pieces) -> Pieces:
-    return [CHUNKED_HEAD, *map(chunk, events), LAST_CHUNK]
-
-
-def chunked_byte_by_byte(events: Pieces) -> Pieces:
-    """A chunk of its own for every byte."""
-    split = [b"".join(chunk(bytes([byte])) for byte in data) for data in events]
-    return [CHUNKED_HEAD, *split, LAST_CHUNK]
-
-
-def until_closed(events: Pieces) -> Pieces:
-    return [CLOSING_HEAD, *events, b""]
-
-
-def http_1_0(events: Pieces) -> Pieces:
-    return [head(version="HTTP/1.0"), *events, b""]
-
-
-def content_length(events: Pieces) -> Pieces:
-    return [head(f"Content-Length: {sum(map(len, events))}"), *events, b""]
-
-
-def compressed(events: Pieces, wbits: int) -> Pieces:
-    compressor = zlib.compressobj(wbits=wbits)
-    flushed = [compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH) for data in events]
-    return [*flushed, compressor.flush()]
-
-
-def gzip_chunked(events: Pieces) -> Pieces:
-    *words, trailer = map(chunk, compressed(events, GZIP))
-    gzip_head = head("Transfer-Encoding: chunked", "Content-Encoding: gzip")
-    return [gzip_head, *words, trailer + LAST_CHUNK]
-
-
-def gzip_until_closed(events: Pieces) -> Pieces:
-    return [head("Connection: close", "Content-Encoding: gzip"), *compressed(events, GZIP)]
-
-
-def deflate_chunked(events: Pieces) -> Pieces:
-    *words, trailer = map(chunk, compressed(events, zlib.MAX_WBITS))
-    deflate_head = head("Transfer-Encoding: chunked", "Content-Encoding: deflate")
-    return [deflate_head, *words, trailer + LAST_CHUNK]
-
-
-FRAMINGS = [
-    chunked,
-    chunked_byte_by_byte,
-    until_closed,
-    http_1_0,
-    content_length,
-    gzip_chunked,
-    gzip_until_closed,
-    deflate_chunked,
-]
 
 
 def payloads_of(upstream: RawUpstream) -> Payloads:
@@ -320,10 +265,11 @@ def test_a_certificate_of_an_unknown_authority_is_an_error_that_names_the_settin
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    with raw_upstream(CLOSING_HEAD + EVENTS[0], tls=context) as upstream:
-        with pytest.raises(UpstreamError) as caught:
-            list(payloads_of(upstream))
-    assert upstream.heads == []
+    with (
+        raw_upstream(CLOSING_HEAD + EVENTS[0], tls=context) as upstream,
+        pytest.raises(UpstreamError) as caught,
+    ):
+        list(payloads_of(upstream))
     assert (caught.value.status, caught.value.code, caught.value.message) == (
         502,
         "upstream_failed",

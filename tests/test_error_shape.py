@@ -157,6 +157,7 @@ def classes(root: type[ProxyError] = ProxyError) -> Iterator[type[ProxyError]]:
 NEEDED: dict[type[ProxyError], dict[str, Any]] = {
     errors.MethodNotAllowed: {"allowed": "GET"},
     errors.PassedOn: {"status": 502, "type": "server_error"},
+    errors.UpstreamBusy: {"retry_after_seconds": 1},
     errors.ScriptedError: {"status": 500, "type": "server_error"},
     errors.RateLimited: {"limit": "tokens", "headers": {}},
 }

@@ -18,6 +18,7 @@ from tests.raw_upstream import (
     Step,
     chunk,
     citation,
+    event,
     head,
     raw_upstream,
     word,
@@ -392,8 +393,9 @@ WORDS = CHUNKED_HEAD + chunk(word("one") + word("two"))
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["JSON", "stream"])
-def test_a_line_tells_how_the_upstream_answered(stream: bool) -> None:
-    line = adapter_line(WORDS + chunk(citation("1")) + LAST_CHUNK, stream=stream)
+@pytest.mark.parametrize("end", [b"", chunk(event("[DONE]"))], ids=["", "end mark"])
+def test_a_line_tells_how_the_upstream_answered(stream: bool, end: bytes) -> None:
+    line = adapter_line(WORDS + chunk(citation("1")) + end + LAST_CHUNK, stream=stream)
     assert float(line.pop("upstream_first_ms")) > 0
     assert line == {
         "upstream_words": "2",

@@ -27,10 +27,11 @@ from tests.raw_upstream import (
     Step,
     chunk,
     event,
+    full_backlog,
     head,
     raw_upstream,
 )
-from tests.test_adapter_failures import closed_port, full_backlog
+from tests.test_adapter_failures import closed_port
 from tests.test_recording import Kept, asked, told
 
 KEY = "sk-secretsecretsecret"

@@ -23,6 +23,7 @@ class Account:
 
     def __init__(self) -> None:
         self._began = time.monotonic()
+        self._complete = False
         self.facts: dict[str, Fact] = {"upstream_words": 0, "upstream_citations": 0}
 
     def answered(self, status: int) -> None:
@@ -37,6 +38,10 @@ class Account:
             self.facts["upstream_first_ms"] = round(since * 1000, 1)
         self._one_more("upstream_words")
 
+    def end_mark(self) -> None:
+        """The upstream has said that this was all: what is left of the body is not wanted."""
+        self._complete = True
+
     def citation(self) -> None:
         self._one_more("upstream_citations")
 
@@ -47,13 +52,15 @@ class Account:
     @contextmanager
     def ending(self) -> Iterator[None]:
         """Tell how what is done within it ended."""
-        self.facts["upstream_end"] = "left"
+        how = "left"
         try:
             yield
+            how = "done"
         except ProxyError as error:
-            self.facts["upstream_end"] = error.code or error.type
+            how = error.code or error.type
             raise
-        self.facts["upstream_end"] = "done"
+        finally:
+            self.facts["upstream_end"] = "done" if self._complete else how
 
     def _one_more(self, counter: str) -> None:
         count = self.facts[counter]

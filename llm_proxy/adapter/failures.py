@@ -49,8 +49,13 @@ def no_events() -> UpstreamError:
     )
 
 
-def check_answer(response: requests.Response, wanted: str, credentials: str) -> None:
-    """Refuse an answer of another media type than `wanted` before anything is read of it.
+def named(status: int) -> str:
+    """An HTTP status, as a message may name it."""
+    return "a server error" if status == 529 else f"HTTP status {status}"
+
+
+def check_answer(response: requests.Response, accepted: str, credentials: str) -> None:
+    """Refuse an answer of another media type than the one `accepted`, or of an error.
 
     `credentials` names what the upstream was shown.
 
@@ -59,23 +64,22 @@ def check_answer(response: requests.Response, wanted: str, credentials: str) -> 
     """
     status = response.status_code
     if status != 200:
-        shown = "a server error" if status == 529 else f"HTTP status {status}"
         advice = (
             "Look into its log."
             if status >= 500
             else f"Check STREAM_URL and the credentials ({credentials})."
         )
         raise UpstreamError(
-            f"The legacy search API answered with {shown}. {advice}", code="upstream_status"
+            f"The legacy search API answered with {named(status)}. {advice}", code="upstream_status"
         )
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if media_type != wanted:
+    if media_type != accepted:
         if not media_type:
             media_type = "a body without a media type"
         elif not _MEDIA_TYPE.fullmatch(media_type) or "overloaded" in media_type:
             media_type = "another media type"
         raise UpstreamError(
-            f"The legacy search API answered with {media_type} instead of {wanted}. "
+            f"The legacy search API answered with {media_type} instead of {accepted}. "
             "Check that STREAM_URL is the address of its stream, and that its login is valid.",
             code="upstream_not_a_stream",
         )
@@ -89,6 +93,10 @@ def translated(account: Account) -> Iterator[None]:
     """
     try:
         yield
+    except UpstreamError as error:
+        if error.__cause__ is not None:
+            account.broke(_cause(error.__cause__))
+        raise
     except EventTooLarge:
         raise UpstreamError(
             "The legacy search API sent an event larger than STREAM_MAX_EVENT_BYTES."

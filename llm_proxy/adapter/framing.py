@@ -129,13 +129,13 @@ class Framing:
     def _line(self, line: bytes, ends_here: bool) -> Iterator[bytes]:
         """Take in one line; `ends_here` tells that a blank one is known to follow."""
         told_at_once, self._told_at_once = self._told_at_once, False
+        self._bound(len(line))
         if not line.strip():
             if told_at_once or self._begins_with is not None:
                 self._ends_by = "blank line"
             if self._lines:
                 yield self._taken()
             return
-        self._bound(len(line))
         if line.startswith(b":"):
             return
         is_data = _is_data(line)
@@ -155,7 +155,8 @@ class Framing:
             yield self._taken()
 
     def _bound(self, more: int) -> None:
-        if self._size + more > self._max_event_bytes:
+        """See to it that so many bytes more can be kept."""
+        if more and self._size + more > self._max_event_bytes:
             raise EventTooLarge
 
     def _taken(self) -> bytes:

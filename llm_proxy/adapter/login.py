@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 import requests
+import urllib3
 from msgspec import Struct
 
 from llm_proxy.adapter.call import TURN_SECONDS, Call
+from llm_proxy.adapter.failures import named
 from llm_proxy.errors import UpstreamError
 from llm_proxy.settings import AdapterSettings
 
@@ -83,6 +85,9 @@ class Login:
             except UpstreamError as error:
                 self._failure = error
                 raise
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                self._failure = _failed("could not be reached, or broke off")
+                raise self._failure from error
             finally:
                 self._attempts += 1
             return self._ticket
@@ -91,7 +96,6 @@ class Login:
     def _alone(self, call: Call) -> Iterator[None]:
         while not self._lock.acquire(timeout=TURN_SECONDS):
             call.check()
-            call.progressed()  # it is another call that waits for the upstream
         try:
             yield
         finally:
@@ -111,7 +115,7 @@ class Login:
             # A form answers with a redirect to where the user came from.
             expected = range(200, 400 if settings.login_path == "cookie" else 300)
             if response.status_code not in expected:
-                raise _failed(f"was answered with HTTP status {_shown(response.status_code)}")
+                raise _failed(f"was answered with {named(response.status_code)}")
             if settings.login_path == "cookie":
                 return self._with_cookies(response)
             return self._with_token(response)
@@ -120,9 +124,10 @@ class Login:
         cookies = {cookie.name: cookie.value or "" for cookie in response.cookies}
         if not cookies:
             raise _failed("brought no cookie")
-        ours = self._configured.fields.get("Cookie", "")
+        ours = self._configured.fields.get("Cookie", "").split(";")
+        kept = [pair.strip() for pair in ours if pair.partition("=")[0].strip() not in cookies]
         pairs = [f"{name}={value}" for name, value in cookies.items()]
-        return self._with_field("Cookie", "; ".join([ours, *pairs] if ours else pairs))
+        return self._with_field("Cookie", "; ".join(filter(None, [*kept, *pairs])))
 
     def _with_token(self, response: requests.Response) -> Ticket:
         raw: Any = response.raw
@@ -176,10 +181,6 @@ def _at(path: str, document: bytes) -> str | None:
             case _:
                 return None
     return value if isinstance(value, str) and _SENDABLE.fullmatch(value) else None
-
-
-def _shown(status: int) -> str:
-    return "of an error" if status == 529 else str(status)  # Continue asks again at the sight
 
 
 def _failed(what: str) -> UpstreamError:

@@ -43,10 +43,10 @@ def payloads(
         until = min(turn_at, patience.ends_at(), settle_at or turn_at)
         piece = call.receive(max(until - time.monotonic(), 0.0))
         if piece:
-            patience.received()
             for payload in _payloads(framing.feed(piece)):
                 spoke = True
                 yield payload
+            patience.received()  # only now: a slow client is no silence of the upstream
         elif piece is not None:
             break
         now = time.monotonic()
@@ -69,25 +69,23 @@ def payloads(
         raise failures.no_events()
 
 
-def document(call: Call, patience: Patience, max_bytes: int) -> bytes:
-    """The body of an answer that is one document.
+def whole(call: Call, patience: Patience, max_bytes: int) -> bytes:
+    """The body of a call's answer, once it is there.
 
     Raises:
         UpstreamTimeout: a time limit was reached.
-        EventTooLarge: the document is longer than `max_bytes`.
+        EventTooLarge: it is longer than `max_bytes`.
         Exception: what the call raised.
     """
-    whole = b""
-    while True:
-        piece = call.receive(min(max(patience.ends_at() - time.monotonic(), 0.0), TURN_SECONDS))
+    received = bytearray()
+    while (piece := call.receive(max(patience.ends_at() - time.monotonic(), 0.0))) != b"":
         if piece:
             patience.received()
-            whole += piece
-            if len(whole) > max_bytes:
-                raise EventTooLarge
-        elif piece is not None:
-            return whole
+            received += piece
+        if len(received) > max_bytes:
+            raise EventTooLarge
         patience.check()
+    return bytes(received)
 
 
 def stands_alone(payload: bytes, fields: EventFields | None = None) -> bool:

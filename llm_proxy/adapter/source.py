@@ -77,6 +77,7 @@ class LegacySource:
                     case Citation(document) if document.strip():
                         citations.setdefault(document, meaning)
                     case End():
+                        account.end_mark()
                         break
         if citations:
             block = citation_block(citations.values(), settings.citation_url)

@@ -4,7 +4,7 @@ Owns the order of things around one question: its turn, its login, its limits, i
 not know what a payload means.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from types import MappingProxyType
 import requests
 from msgspec import Struct
 
-from llm_proxy.adapter import failures, reading
+from llm_proxy.adapter import failures
 from llm_proxy.adapter.account import Account
 from llm_proxy.adapter.breaker import Attempt, Breaker
 from llm_proxy.adapter.call import Call
@@ -21,23 +21,21 @@ from llm_proxy.adapter.gate import Gate
 from llm_proxy.adapter.login import Login, Ticket, refused
 from llm_proxy.adapter.patience import Patience
 from llm_proxy.adapter.question import search_url
-from llm_proxy.adapter.reading import Payloads, payloads
+from llm_proxy.adapter.reading import Payloads, payloads, whole
 from llm_proxy.settings import AdapterSettings
 
-EVENTS = "text/event-stream"
 JSON = "application/json"
 
 NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 
-class _Asked(Struct, frozen=True, kw_only=True):
-    """What is sent, and the media type of what is wanted back."""
+class Question(Struct, frozen=True):
+    """One request that is put to the legacy API, and the media type of an answer to it."""
 
-    method: str = "GET"
+    method: str
     url: str
-    fields: Mapping[str, str] = NO_PARAMS
-    body: bytes | None = None
-    wanted: str = EVENTS
+    document: bytes | None = None
+    accepted: str = "text/event-stream"
 
 
 class Upstream:
@@ -72,19 +70,23 @@ class Upstream:
         """
         settings = self._settings
         account = account or Account()
-        url = search_url(
-            settings.url, settings.query_param, query, settings.max_query_bytes, params
-        )
         with account.ending():
             self._breaker.check()
             yield from self._gate.enter()
             try:
-                with self._called(_Asked(url=url), account, authorization) as (call, patience):
-                    yield from payloads(call, patience, settings.max_event_bytes, settings.dialect)
+                with self._breaker.attempt() as attempt, failures.translated(account):
+                    url = search_url(
+                        settings.url, settings.query_param, query, settings.max_query_bytes, params
+                    )
+                    ask = partial(self._ask, Question("GET", url), authorization, account, attempt)
+                    with self._called(ask) as (call, patience):
+                        yield from payloads(
+                            call, patience, settings.max_event_bytes, settings.dialect
+                        )
             finally:
                 self._gate.leave()
 
-    def posted(self, url: str, document: bytes, authorization: str | None = None) -> bytes:
+    def posted(self, url: str, document: bytes, *, authorization: str | None = None) -> bytes:
         """The JSON document that the legacy API answers to one that is posted to `url`.
 
         Raises:
@@ -93,61 +95,60 @@ class Upstream:
             UpstreamTimeout: it takes longer than one of its time limits.
             UpstreamBusy, UpstreamDown: it is not asked, now.
         """
-        fields = {"Accept": JSON, "Content-Type": JSON}
-        asked = _Asked(method="POST", url=url, fields=fields, body=document, wanted=JSON)
+        account = Account()
+        question = Question("POST", url, document, accepted=JSON)
         self._breaker.check()
         for _ in self._gate.enter():
             pass
         try:
-            with self._called(asked, Account(), authorization) as (call, patience):
-                return reading.document(call, patience, self._settings.max_event_bytes)
+            with self._breaker.attempt() as attempt, failures.translated(account):
+                ask = partial(self._ask, question, authorization, account, attempt)
+                with self._called(ask) as (call, patience):
+                    return whole(call, patience, self._settings.max_event_bytes)
         finally:
             self._gate.leave()
 
     @contextmanager
-    def _called(
-        self, asked: _Asked, account: Account, authorization: str | None
-    ) -> Iterator[tuple[Call, Patience]]:
-        """A call that is under way, and given up at the end of the context."""
-        with self._breaker.attempt() as attempt, failures.translated(account):
-            call = Call(partial(self._ask, asked, account, attempt, authorization))
-            patience = Patience(self._settings, call)
-            call.start()
-            try:
-                yield call, patience
-            finally:
-                call.give_up()
+    def _called(self, ask: Callable[[Call], requests.Response]) -> Iterator[tuple[Call, Patience]]:
+        call = Call(ask)
+        patience = Patience(self._settings, call)
+        call.start()
+        try:
+            yield call, patience
+        finally:
+            call.give_up()
 
     def _ask(
         self,
-        asked: _Asked,
+        question: Question,
+        authorization: str | None,
         account: Account,
         attempt: Attempt,
-        authorization: str | None,
         call: Call,
     ) -> requests.Response:
-        """The answer, of the media type that is wanted; in the thread of the call."""
-
-        def sent(ticket: Ticket) -> requests.Response:
-            fields = {**ticket.fields, **asked.fields}
-            return self._send(call, asked.method, asked.url, fields, asked.body)
-
+        """The answer, of the media type that is accepted; in the thread of the call."""
         if self._settings.forward_authorization:
-            response = sent(self._login.of_client(authorization))
+            response = self._put(question, self._login.of_client(authorization), call)
         else:
             ticket = self._login.ticket(call)
-            response = sent(ticket)
+            response = self._put(question, ticket, call)
             if refused(response) and (other := self._login.renewed(ticket, call)) is not ticket:
                 response.close()
-                response = sent(other)
+                response = self._put(question, other, call)
         account.answered(response.status_code)
         attempt.answered(response.status_code)
         try:
-            failures.check_answer(response, asked.wanted, self._credentials())
+            failures.check_answer(response, question.accepted, self._credentials())
         except BaseException:
             response.close()
             raise
         return response
+
+    def _put(self, question: Question, ticket: Ticket, call: Call) -> requests.Response:
+        fields = {"Accept": question.accepted, **ticket.fields}
+        if question.document is not None:
+            fields["Content-Type"] = JSON
+        return self._send(call, question.method, question.url, fields, question.document)
 
     def _send(
         self,
@@ -177,7 +178,7 @@ class Upstream:
             # before it saw the question: a new one then gets a fair try.
             stale = isinstance(failures.bottom(error), ConnectionResetError | BrokenPipeError)
             call.check()
-            if call.fresh or not stale:
+            if call.fresh or not stale or method != "GET":
                 raise
             response = send()
         call.progressed()
