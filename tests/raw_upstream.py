@@ -228,7 +228,7 @@ def raw_upstream(*script: Step, tls: ssl.SSLContext | None = None) -> Iterator[R
             error.add_note(f"upstream: {problem}")
         raise
     upstream.stop()
-    assert upstream.problems == []
+    assert not upstream.problems, upstream.problems
 
 
 @contextmanager
