@@ -148,26 +148,6 @@ class UpstreamTimeout(UpstreamError):
     default_code = "upstream_timeout"
 
 
-class PassedOn(UpstreamError):
-    """What another OpenAI-compatible API said of the request, as it said it."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int,
-        type: str,  # noqa: A002
-        param: str | None = None,
-        code: str | None = None,
-        headers: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
-        super().__init__(message, param=param)
-        self.code = code  # None, where the other API has none
-        self.status = status
-        self.type = type
-        self.headers = headers
-
-
 class UpstreamDown(UpstreamError):
     """The server behind the adapter failed so often that it is left alone for a while."""
 
@@ -188,8 +168,8 @@ class UpstreamBusy(UpstreamError):
         self.headers = {"Retry-After": str(retry_after_seconds)}
 
 
-class ScriptedError(ProxyError):
-    """A failure that somebody asked for: what it looks like is theirs to say."""
+class AsTold(ProxyError):
+    """A failure whose looks are somebody else's to say."""
 
     def __init__(
         self,
@@ -201,10 +181,19 @@ class ScriptedError(ProxyError):
         code: str | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        super().__init__(message, param=param, code=code)
+        super().__init__(message, param=param)
+        self.code = code  # none, if they gave none
         self.status = status
         self.type = type
         self.headers = headers
+
+
+class PassedOn(AsTold, UpstreamError):
+    """What another OpenAI-compatible API said of the request, as it said it."""
+
+
+class ScriptedError(AsTold):
+    """A failure that somebody asked for."""
 
 
 class NoFixtureMatch(InvalidRequest):

@@ -158,6 +158,7 @@ NEEDED: dict[type[ProxyError], dict[str, Any]] = {
     errors.MethodNotAllowed: {"allowed": "GET"},
     errors.PassedOn: {"status": 502, "type": "server_error"},
     errors.UpstreamBusy: {"retry_after_seconds": 1},
+    errors.AsTold: {"status": 500, "type": "server_error"},
     errors.ScriptedError: {"status": 500, "type": "server_error"},
     errors.RateLimited: {"limit": "tokens", "headers": {}},
 }
