@@ -29,8 +29,9 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON to one")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: requirements.txt | $(BIN)/python
-	$(PIP) -r requirements.txt
+# Installed, not only what it needs: then the command llm-proxy is there, too.
+$(VENV)/.run: requirements.txt pyproject.toml | $(BIN)/python
+	$(PIP) --editable .
 	touch $@
 
 $(VENV)/.legacy: examples/legacy_api/requirements.txt | $(BIN)/python

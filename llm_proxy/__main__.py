@@ -40,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     _add_address(parser, default=None)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for half, purpose in HALVES.items():
-        serving = commands.add_parser(half, help=purpose, description=purpose.capitalize() + ".")
+        serving = commands.add_parser(
+            half, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}."
+        )
         # Without a default of their own, lest they undo what stands before the command.
         _add_address(serving, default=argparse.SUPPRESS)
         serving.add_argument(

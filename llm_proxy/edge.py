@@ -141,7 +141,7 @@ def _render_http(error: HTTPException) -> Response:
             return _render(
                 errors.UnknownURL(
                     f"Invalid URL ({method} {path}). "
-                    "The API is below /v1, /mock/v1 and /adapter/v1."
+                    "The API is below /v1, /mock/v1 and /adapter/v1; /control steers the mock."
                 )
             )
         case MethodNotAllowed():

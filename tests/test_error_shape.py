@@ -102,7 +102,8 @@ def test_a_wrong_method_is_told_which_are_right() -> None:
 def test_an_address_outside_the_bases_is_told_where_the_api_is(path: str) -> None:
     error = error_of(client().get(path))
     assert error["message"] == (
-        f"Invalid URL (GET {path}). The API is below /v1, /mock/v1 and /adapter/v1."
+        f"Invalid URL (GET {path}). The API is below /v1, /mock/v1 and /adapter/v1; "
+        "/control steers the mock."
     )
 
 
