@@ -35,11 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rounds=int(size["rounds"]),
         block_seconds=size["block_seconds"],
         scale=size["scale"],
+        quick=options.quick,
         deadline=time.monotonic() + size["seconds"],
     )
     began = time.monotonic()
     for name in options.only or SCENARIOS:
         measure(run, name)
+        gc.collect()
     verdicts = list(goals.verdicts(run.results))
     for line in (*report.tables(run.results), *report.goals(verdicts)):
         print(line)
@@ -62,7 +64,6 @@ def measure(run: Run, name: str) -> None:
         return
     began = time.monotonic()
     SCENARIOS[name](run)
-    gc.collect()
     print(f"{name}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
 
 

@@ -20,11 +20,18 @@ PEERS = Path(__file__).parent / "peers"
 
 AIMOCK = PEERS / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
 
-_GUNICORN = (sys.executable, "-m", "gunicorn")
-_GRANIAN = (sys.executable, "-m", "granian", "--interface", "wsgi", "--port", "@PORT@")
+_PORT = ("--port", "@PORT@")
+
+
+def _python(module: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module)
+
+
+_GUNICORN = _python("gunicorn")
+_GRANIAN = (*_python("granian"), "--interface", "wsgi", *_PORT)
 # What `pip install uvicorn` alone brings, however much more the peers have installed.
-_UVICORN = (sys.executable, "-m", "uvicorn", "--loop", "asyncio", "--http", "h11",
-            "--port", "@PORT@", "--log-level", "warning")  # fmt: skip
+_PLAIN = ("--loop", "asyncio", "--http", "h11")
+_UVICORN = (*_python("uvicorn"), *_PLAIN, *_PORT, "--log-level", "warning")
 
 MANY_STREAMS = ("--threads", "1100", "--worker-connections", "2200")
 """What the README tells to add to the default command for many streams at once."""
@@ -65,7 +72,9 @@ def ours_granian(**env: str) -> Contender:
 
 def app(name: str, module: str, *arguments: str, **env: str) -> Contender:
     """One of the applications in `bench.apps`, under the same gunicorn as ours."""
-    return Contender(name=name, command=(*_GUNICORN, f"bench.apps.{module}:app", *arguments), env=env)
+    return Contender(
+        name=name, command=(*_GUNICORN, f"bench.apps.{module}:app", *arguments), env=env
+    )
 
 
 def app_granian(name: str, module: str) -> Contender:
@@ -85,7 +94,15 @@ def aimock(text: str, *arguments: str) -> Contender:
     fixtures = {"fixtures": [{"match": {}, "response": {"content": text}}]}
     return Contender(
         name="aimock",
-        command=("node", str(AIMOCK), "--port", "@PORT@", "--fixtures", "@FOLDER@/all.json", *arguments),
+        command=(
+            "node",
+            str(AIMOCK),
+            "--port",
+            "@PORT@",
+            "--fixtures",
+            "@FOLDER@/all.json",
+            *arguments,
+        ),
         files={"all.json": json.dumps(fixtures)},
         programs=("node", str(AIMOCK)),
     )
@@ -97,7 +114,16 @@ def fakellm(text: str) -> Contender:
     config = {"version": 1, "defaults": {"fallback": "deterministic_echo"}, "rules": [rule]}
     return Contender(
         name="fakellm",
-        command=(sys.executable, "-m", "fakellm.cli", "serve", "--port", "@PORT@", "--config", "@FOLDER@/fakellm.yaml"),
+        command=(
+            sys.executable,
+            "-m",
+            "fakellm.cli",
+            "serve",
+            "--port",
+            "@PORT@",
+            "--config",
+            "@FOLDER@/fakellm.yaml",
+        ),
         files={"fakellm.yaml": json.dumps(config)},  # JSON is YAML
         modules=("fakellm",),
     )
@@ -107,7 +133,16 @@ def llmock(style: str) -> Contender:
     """llmock (FastAPI), with one of its styles of answers."""
     return Contender(
         name="llmock",
-        command=(sys.executable, "-m", "llmock.cli", "serve", "--port", "@PORT@", "--response-style", style),
+        command=(
+            sys.executable,
+            "-m",
+            "llmock.cli",
+            "serve",
+            "--port",
+            "@PORT@",
+            "--response-style",
+            style,
+        ),
         modules=("llmock",),
     )
 

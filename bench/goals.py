@@ -18,7 +18,7 @@ class Goal(Struct, frozen=True, kw_only=True):
     over: Key | None = None
     at_most: float | None = None
     at_least: float | None = None
-    unit: str = "×"
+    unit: str = "x"
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

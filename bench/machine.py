@@ -23,7 +23,7 @@ class Cores(Struct, frozen=True):
 
 
 def cores() -> Cores:
-    """Two of the cores that this process may use; the last ones, as the first has the interrupts."""
+    """The last two of the cores that may be used: the first one often has the interrupts."""
     usable = sorted(os.sched_getaffinity(0))
     return Cores(server=usable[-1], client=usable[-2] if len(usable) > 1 else usable[-1])
 
@@ -58,9 +58,7 @@ def cpu_seconds(pids: list[int]) -> float:
 
 def resident_kib(pids: list[int]) -> float:
     """Memory of the processes that is in use, each page counted for each of them (RSS)."""
-    return sum(
-        int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_KIB for pid in pids
-    )
+    return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_KIB for pid in pids)
 
 
 def described() -> str:

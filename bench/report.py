@@ -23,7 +23,7 @@ def tables(results: Results) -> Iterator[str]:
         yield f"{measure}, {unit}" if unit else measure
         yield from _rows(figures)
         for contender, reason in results.skipped.get(measure, {}).items():
-            yield f"  {contender:28} {'–':>10}  {_short(reason)}"
+            yield f"  {contender:28} {'-':>10}  {_short(reason)}"
 
 
 def goals(verdicts: Sequence[Verdict]) -> Iterator[str]:
@@ -33,7 +33,7 @@ def goals(verdicts: Sequence[Verdict]) -> Iterator[str]:
     for verdict in verdicts:
         goal = verdict.goal
         sign, bound = ("≤", goal.at_most) if goal.at_most is not None else ("≥", goal.at_least)
-        measured = "–" if verdict.measured is None else _number(verdict.measured)
+        measured = "-" if verdict.measured is None else _number(verdict.measured)
         outcome = {True: "holds", False: "DOES NOT HOLD", None: "not measured"}[verdict.holds]
         reason = f": {_short(verdict.reason)}" if verdict.reason else ""
         asked = f"{sign} {bound:g} {goal.unit}"
@@ -43,9 +43,7 @@ def goals(verdicts: Sequence[Verdict]) -> Iterator[str]:
     yield "{} goals hold, {} do not, {} were not measured.".format(*counts)
 
 
-def document(
-    results: Results, verdicts: Sequence[Verdict], conditions: dict[str, Any]
-) -> bytes:
+def document(results: Results, verdicts: Sequence[Verdict], conditions: dict[str, Any]) -> bytes:
     """All of it as JSON, the samples included; `conditions` tell how it was measured."""
     whole = {"conditions": conditions, "goals": verdicts, **msgspec.structs.asdict(results)}
     return msgspec.json.format(msgspec.json.encode(whole), indent=2)
@@ -55,7 +53,7 @@ def _rows(figures: dict[str, Figure]) -> Iterator[str]:
     ours = next((figures[name].median for name in figures if name.startswith("ours")), 0.0)
     for contender, figure in sorted(figures.items(), key=lambda item: item[1].median):
         low, high = _number(min(figure.samples)), _number(max(figure.samples))
-        ratio = f"{figure.median / ours:8.2f} × ours" if ours > 0 else ""
+        ratio = f"{figure.median / ours:8.2f} x ours" if ours > 0 else ""
         yield f"  {contender:28} {_number(figure.median):>10}  {low:>9} … {high:<9} {ratio}"
 
 

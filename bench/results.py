@@ -46,7 +46,7 @@ class Results(Struct):
         """
         figure = self._figure(key)
         if figure is None or over is None:
-            return figure and figure.median
+            return None if figure is None else figure.median
         other = self._figure(over)
         if other is None:
             return None

@@ -26,18 +26,19 @@ class Run(Struct, kw_only=True):
 
     `rounds` is how often each contender has its turn, `block_seconds` how long a turn takes
     where it is not the contender that sets its length. `scale` shrinks what is counted
-    instead: streams, requests and fixtures.
+    instead, such as calls. A `quick` run leaves out of the long scenarios who is not ours.
     """
 
     cores: Cores
     rounds: int
     block_seconds: float
     scale: float
+    quick: bool
     deadline: float
     results: Results = field(default_factory=Results)
 
     def scaled(self, count: int) -> int:
-        """So many streams or requests, or fewer of them in a short run."""
+        """So many of something, or fewer in a short run."""
         return max(round(count * self.scale), 1)
 
 

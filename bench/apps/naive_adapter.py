@@ -4,6 +4,7 @@ import ast
 import json
 import os
 from collections.abc import Iterator
+from typing import Any, cast
 
 import requests
 from flask import Flask, Response
@@ -23,7 +24,7 @@ def complete() -> Response:
 def _streamed() -> Iterator[str]:
     url = os.environ["STREAM_URL"]
     with _session.get(url, params={"search_query": "any"}, stream=True, timeout=60) as answer:
-        for event in SSEClient(answer).events():
+        for event in SSEClient(cast(Any, answer)).events():
             try:
                 said = json.loads(event.data)
             except ValueError:

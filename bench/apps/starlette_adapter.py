@@ -14,9 +14,7 @@ from starlette.routing import Route
 
 from bench.apps.answers import chunk
 
-_client = httpx.AsyncClient(
-    timeout=60, trust_env=False, limits=httpx.Limits(max_connections=None)
-)
+_client = httpx.AsyncClient(timeout=60, trust_env=False, limits=httpx.Limits(max_connections=None))
 
 
 async def complete(request: Request) -> StreamingResponse:

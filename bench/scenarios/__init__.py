@@ -25,6 +25,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "paced": paced.measure,
     "workers": workers.measure,
     "adapter": adapter.measure,
+    "adapter-separate": adapter.measure_separate,
     "adapter-latency": adapter.measure_latency,
     "memory": memory.measure,
     "start": start.measure,

@@ -1,5 +1,6 @@
 """The adapter: what an event of the legacy API costs, and how much later it arrives."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from statistics import median
@@ -15,16 +16,22 @@ from bench.timing import delays_ms, event_times
 from bench.wire import get, post
 
 EVENTS = 200
+SEPARATE_SECONDS = 0.005
+"""As far apart come the events that each come by themselves."""
+
 CONNECTIONS = 4
+SEPARATE_STREAMS = 16
 PATIENCE_SECONDS = 30.0
 
 PACED_EVENTS = 50
 INTERVAL_SECONDS = 0.02
 FEW, MANY = 4, 150
+ROUNDS = 5
 
 ADDED, FIRST = "Adapter: added p50", "Adapter: added to the first"
 MANY_LATE = f"{MANY} adapted streams: p99"
 FORMS = {"json": "Adapter, JSON", "literal": "Adapter, literals"}
+SEPARATE = "Adapter, JSON, one by one"
 
 
 def measure(run: Run) -> None:
@@ -43,6 +50,21 @@ def measure(run: Run) -> None:
             contest(run, {measured: "µs/event"}, contenders, turn)
 
 
+def measure_separate(run: Run) -> None:
+    """The same where each event comes by itself, so that nothing is saved by taking many."""
+    request = post(PATH, question(stream=True))
+
+    def turn(server: Server) -> Mapping[str, float]:
+        before = server.cpu_seconds()
+        streams(server.port, request, SEPARATE_STREAMS, PATIENCE_SECONDS)
+        used = server.cpu_seconds() - before
+        return {SEPARATE: used / (SEPARATE_STREAMS * EVENTS) * 1e6}
+
+    path = _path("json", EVENTS) + f"&interval={SEPARATE_SECONDS}"
+    with _upstream(run) as port:
+        contest(run, {SEPARATE: "µs/event"}, _contenders(f"http://127.0.0.1:{port}{path}"), turn)
+
+
 def measure_latency(run: Run) -> None:
     """How much later than without an adapter events arrive, from a few streams and from many."""
     request = post(PATH, question(stream=True))
@@ -52,7 +74,7 @@ def measure_latency(run: Run) -> None:
         def turn(server: Server) -> Mapping[str, float]:
             direct = streams(port, get(path), FEW, PATIENCE_SECONDS)
             adapted = streams(server.port, request, FEW, PATIENCE_SECONDS)
-            many = streams(server.port, request, run.scaled(MANY), PATIENCE_SECONDS)
+            many = streams(server.port, request, MANY, PATIENCE_SECONDS)
             return {
                 ADDED: percentile(_delays(adapted), 50) - percentile(_delays(direct), 50),
                 FIRST: _first_ms(adapted) - _first_ms(direct),
@@ -60,7 +82,9 @@ def measure_latency(run: Run) -> None:
             }
 
         units = {ADDED: "ms", FIRST: "ms", MANY_LATE: "ms"}
-        contest(run, units, _contenders(f"http://127.0.0.1:{port}{path}"), turn)
+        contenders = _contenders(f"http://127.0.0.1:{port}{path}")
+        rounds = 1 if run.quick else ROUNDS
+        contest(run, units, contenders[-1:] if run.quick else contenders, turn, rounds=rounds)
 
 
 def _path(form: str, events: int) -> str:
@@ -70,7 +94,7 @@ def _path(form: str, events: int) -> str:
 @contextmanager
 def _upstream(run: Run) -> Iterator[int]:
     """The port of an upstream, which runs on the client's core."""
-    command = (who.sys.executable, "-m", "bench.upstream", "@PORT@")
+    command = (sys.executable, "-m", "bench.upstream", "@PORT@")
     with running(who.Contender(name="upstream", command=command), run.cores.client) as server:
         yield server.port
 

@@ -27,16 +27,15 @@ def measure(run: Run) -> None:
     with servers(run, UNITS, [who.ours(**SLOW)]) as running:
         for server in running:
             run.results.add(IDLE, OURS, "MiB", [server.worker_kib() / 1024])
-            count = run.scaled(STREAMS)
             request = post(PATH, question(text(CHUNKS), stream=True))
             try:
                 before = server.resident_kib()
-                with held(server.port, request, count):
+                with held(server.port, request, STREAMS):
                     grown = server.resident_kib() - before
             except FAILURES as error:
                 run.results.skip(OPEN, OURS, str(error))
             else:
-                run.results.add(OPEN, OURS, "KiB", [grown / count])
+                run.results.add(OPEN, OURS, "KiB", [grown / STREAMS])
     with servers(run, {GROWTH: "MiB"}, [who.ours()]) as running:
         for server in running:
             request = post(PATH, question())
@@ -46,7 +45,9 @@ def measure(run: Run) -> None:
                 settle = round(most * SETTLED_SHARE)
                 load(server.port, request, CONNECTIONS, seconds * SETTLED_SHARE, settle)
                 before = server.resident_kib()
-                load(server.port, request, CONNECTIONS, seconds * (1 - SETTLED_SHARE), most - settle)
+                load(
+                    server.port, request, CONNECTIONS, seconds * (1 - SETTLED_SHARE), most - settle
+                )
             except FAILURES as error:
                 run.results.skip(GROWTH, OURS, str(error))
             else:

@@ -20,16 +20,16 @@ def measure(run: Run) -> None:
     contenders = [
         who.ours(*MANY_STREAMS, **PACE, WEB_CONCURRENCY=workers) for workers in ("1", "2")
     ]
-    with servers(run, {MEASURE: "×"}, contenders) as running:
+    with servers(run, {MEASURE: "x"}, contenders) as running:
         if len(running) < len(contenders):
             return
         alone, both = running
-        for number in range(1 + min(run.rounds, ROUNDS)):
+        for number in range(1 + (1 if run.quick else ROUNDS)):
             try:
-                one = Timed(alone, run.scaled(STREAMS)).chunk_microseconds
-                two = Timed(both, run.scaled(2 * STREAMS)).chunk_microseconds
+                one = Timed(alone, STREAMS).chunk_microseconds
+                two = Timed(both, 2 * STREAMS).chunk_microseconds
             except FAILURES as error:
                 run.results.skip(MEASURE, OURS, str(error))
                 return
             if number:
-                run.results.add(MEASURE, OURS, "×", [2 * one / two])
+                run.results.add(MEASURE, OURS, "x", [2 * one / two])
