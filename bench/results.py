@@ -24,10 +24,14 @@ class Figure(Struct):
 
 
 class Results(Struct):
-    """All figures by measure and contender, and why there are none of others."""
+    """All figures by measure and contender, and why there are none of others.
+
+    `unasked` is why there are none of measures that nothing is said about.
+    """
 
     figures: dict[str, dict[str, Figure]] = field(default_factory=dict)
     skipped: dict[str, dict[str, str]] = field(default_factory=dict)
+    unasked: str = "was not asked for"
 
     def add(self, measure: str, contender: str, unit: str, samples: Iterable[float]) -> None:
         """Add samples of one round or of several."""
@@ -58,7 +62,7 @@ class Results(Struct):
         """Why one of the figures is missing."""
         for measure, contender in filter(None, keys):
             if self._figure((measure, contender)) is None:
-                return self.skipped.get(measure, {}).get(contender, "was not asked for")
+                return self.skipped.get(measure, {}).get(contender, self.unasked)
         return ""
 
     def _figure(self, key: Key) -> Figure | None:
