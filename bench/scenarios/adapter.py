@@ -46,7 +46,9 @@ def measure(run: Run) -> None:
             return {measured: whole / EVENTS}
 
         with _upstream(run) as port:
-            contenders = _contenders(f"http://127.0.0.1:{port}{_path(form, EVENTS)}")
+            contenders = _contenders(port, _path(form, EVENTS))
+            if form == "json":
+                contenders = (*contenders, _litellm(port))
             contest(run, {measured: "µs/event"}, contenders, turn)
 
 
@@ -62,7 +64,7 @@ def measure_separate(run: Run) -> None:
 
     path = _path("json", EVENTS) + f"&interval={SEPARATE_SECONDS}"
     with _upstream(run) as port:
-        contest(run, {SEPARATE: "µs/event"}, _contenders(f"http://127.0.0.1:{port}{path}"), turn)
+        contest(run, {SEPARATE: "µs/event"}, _contenders(port, path), turn)
 
 
 def measure_latency(run: Run) -> None:
@@ -82,7 +84,7 @@ def measure_latency(run: Run) -> None:
             }
 
         units = {ADDED: "ms", FIRST: "ms", MANY_LATE: "ms"}
-        contenders = _contenders(f"http://127.0.0.1:{port}{path}")
+        contenders = _contenders(port, path)
         rounds = 1 if run.quick else ROUNDS
         contest(run, units, contenders[-1:] if run.quick else contenders, turn, rounds=rounds)
 
@@ -99,8 +101,8 @@ def _upstream(run: Run) -> Iterator[int]:
         yield server.port
 
 
-def _contenders(url: str) -> tuple[who.Contender, ...]:
-    asked = {"STREAM_URL": url}
+def _contenders(port: int, path: str) -> tuple[who.Contender, ...]:
+    asked = {"STREAM_URL": f"http://127.0.0.1:{port}{path}"}
     return (
         who.app("requests + sseclient-py", "naive_adapter", **asked),
         who.app_uvicorn(
@@ -108,6 +110,13 @@ def _contenders(url: str) -> tuple[who.Contender, ...]:
         ),
         who.ours(LLM_PROXY_V1="adapter", **asked),
     )
+
+
+def _litellm(port: int) -> who.Contender:
+    """It is large, so it is measured where somebody has installed it."""
+    origin = f"http://127.0.0.1:{port}"
+    modules = ("starlette", "litellm")
+    return who.app_uvicorn("LiteLLM", "litellm_adapter", *modules, STREAM_ORIGIN=origin)
 
 
 def _delays(timed: list[Stream]) -> list[float]:
