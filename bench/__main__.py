@@ -14,8 +14,8 @@ from bench.scenarios import SCENARIOS
 
 RESULTS = Path(__file__).parent / "results"
 
-QUICK = {"rounds": 2, "block_seconds": 0.2, "scale": 0.05, "seconds": 75.0}
-FULL = {"rounds": 7, "block_seconds": 1.0, "scale": 1.0, "seconds": 840.0}
+QUICK = {"rounds": 2, "block_seconds": 0.2, "scale": 0.05, "seconds": 60.0}
+FULL = {"rounds": 5, "block_seconds": 1.0, "scale": 1.0, "seconds": 720.0}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

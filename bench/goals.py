@@ -78,8 +78,8 @@ GOALS = (
          over=("Growth: empty journal", OURS), at_most=1.1),
     Goal(name="6 10,000 fixtures ÷ 10", figure=("Growth: 10000 fixtures", OURS),
          over=("Growth: 10 fixtures", OURS), at_most=1.5),
-    Goal(name="6 request of 1 MB ÷ 10 of 100 kB", figure=("Growth: request of 1 MB", OURS),
-         over=("Growth: 10 requests of 100 kB", OURS), at_most=1.2),
+    Goal(name="6 request of 10 MB ÷ 10 of 1 MB", figure=("Growth: request of 10 MB", OURS),
+         over=("Growth: 10 requests of 1 MB", OURS), at_most=1.2),
 )  # fmt: skip
 
 

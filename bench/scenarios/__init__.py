@@ -19,6 +19,7 @@ Scenario = Callable[[Run], None]
 
 SCENARIOS: Mapping[str, Scenario] = {
     "json": json_reply.measure,
+    "fresh": json_reply.measure_fresh,
     "in-process": in_process.measure,
     "unpaced": unpaced.measure,
     "separate": unpaced.measure_separate,

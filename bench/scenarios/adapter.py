@@ -23,7 +23,7 @@ CONNECTIONS = 4
 SEPARATE_STREAMS = 16
 PATIENCE_SECONDS = 30.0
 
-PACED_EVENTS = 50
+PACED_EVENTS = 20
 INTERVAL_SECONDS = 0.02
 FEW, MANY = 4, 150
 ROUNDS = 5
@@ -68,14 +68,14 @@ def measure_separate(run: Run) -> None:
 
 
 def measure_latency(run: Run) -> None:
-    """How much later than without an adapter events arrive, from a few streams and from many."""
+    """How much later than without an adapter events arrive, of one stream and of many."""
     request = post(PATH, question(stream=True))
     path = _path("json", PACED_EVENTS) + f"&interval={INTERVAL_SECONDS}"
     with _upstream(run) as port:
 
         def turn(server: Server) -> Mapping[str, float]:
-            direct = streams(port, get(path), FEW, PATIENCE_SECONDS)
-            adapted = streams(server.port, request, FEW, PATIENCE_SECONDS)
+            direct = _one_by_one(port, get(path))
+            adapted = _one_by_one(server.port, request)
             many = streams(server.port, request, MANY, PATIENCE_SECONDS)
             return {
                 ADDED: percentile(_delays(adapted), 50) - percentile(_delays(direct), 50),
@@ -117,6 +117,11 @@ def _litellm(port: int) -> who.Contender:
     origin = f"http://127.0.0.1:{port}"
     modules = ("starlette", "litellm")
     return who.app_uvicorn("LiteLLM", "litellm_adapter", *modules, STREAM_ORIGIN=origin)
+
+
+def _one_by_one(port: int, request: bytes) -> list[Stream]:
+    """A few streams, each by itself, as one person asks."""
+    return [streams(port, request, 1, PATIENCE_SECONDS)[0] for _ in range(FEW)]
 
 
 def _delays(timed: list[Stream]) -> list[float]:

@@ -6,24 +6,33 @@ from bench import contenders as who
 from bench.documents import PATH, question
 from bench.load import load
 from bench.processes import Server
-from bench.run import Run, contest
+from bench.run import FAILURES, Run, contest, servers
 from bench.wire import post
 
 MEASURE = "JSON reply"
 CONNECTIONS = 8
 
-CONTENDERS = (
+FIRST = 1000
+FRESH = f"JSON reply, the first {FIRST}"
+FRESH_ROUNDS = 3
+PATIENCE_SECONDS = 60.0
+
+_SAID = "Hi there! This is a mock response of the usual length, more or less."
+
+_PEERS = (
+    who.ours(),
+    who.ours_granian(),
+    who.app_uvicorn("FastAPI, uvicorn", "fastapi_route", "fastapi"),
+    who.aimock(_SAID),
+    who.fakellm(_SAID),
+    who.llmock("static"),
+)
+_FLOORS = (
     who.nginx(),
     who.app("bare WSGI", "bare"),
     who.app_granian("bare WSGI, granian", "bare"),
     who.app("Flask route", "flask_route"),
     who.app_granian("Flask route, granian", "flask_route"),
-    who.ours(),
-    who.ours_granian(),
-    who.app_uvicorn("FastAPI, uvicorn", "fastapi_route", "fastapi"),
-    who.aimock("Hi there! This is a mock response of the usual length, more or less."),
-    who.fakellm("Hi there! This is a mock response of the usual length, more or less."),
-    who.llmock("static"),
 )
 
 
@@ -34,7 +43,25 @@ def measure(run: Run) -> None:
     def turn(server: Server) -> Mapping[str, float]:
         return {MEASURE: microseconds(server, request, CONNECTIONS, run.block_seconds)}
 
-    contest(run, {MEASURE: "µs"}, CONTENDERS, turn)
+    contest(run, {MEASURE: "µs"}, (*_FLOORS, *_PEERS), turn)
+
+
+def measure_fresh(run: Run) -> None:
+    """The same for the first requests after a start, as in a test that starts its own server.
+
+    What compiles itself while it runs takes some thousand requests to be at its best.
+    """
+    request = post(PATH, question())
+    units = {FRESH: "µs"}
+    for _ in range(1 if run.quick else FRESH_ROUNDS):
+        with servers(run, units, _PEERS) as running:
+            for server in running:
+                try:
+                    cost = microseconds(server, request, CONNECTIONS, PATIENCE_SECONDS, FIRST)
+                except FAILURES as error:
+                    run.results.skip(FRESH, server.name, str(error))
+                else:
+                    run.results.add(FRESH, server.name, units[FRESH], [cost])
 
 
 def microseconds(

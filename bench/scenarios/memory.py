@@ -12,7 +12,7 @@ UNITS = {IDLE: "MiB", OPEN: "KiB", GROWTH: "MiB"}
 
 STREAMS = 200
 SLOW = {"MOCK_REPLY": "echo", "MOCK_TOKENS_PER_SECOND": "2"}
-CHUNKS = 500
+CHUNKS = 100
 
 REQUESTS = 1_000_000
 """As the goal has it; the time given to it ends it earlier on most machines."""
