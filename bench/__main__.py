@@ -14,7 +14,7 @@ from bench.scenarios import SCENARIOS
 
 RESULTS = Path(__file__).parent / "results"
 
-QUICK = {"rounds": 2, "block_seconds": 0.2, "scale": 0.05, "seconds": 60.0}
+QUICK = {"rounds": 2, "block_seconds": 0.2, "scale": 0.03, "seconds": 75.0}
 FULL = {"rounds": 5, "block_seconds": 1.0, "scale": 1.0, "seconds": 720.0}
 
 

@@ -1,13 +1,14 @@
 """A run: how long and how often things are measured, on which cores, and what came of it."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 from msgspec import Struct, field
 
 from bench.contenders import Contender
 from bench.documents import PATH, question
+from bench.goals import GOALS
 from bench.load import LoadError
 from bench.machine import Cores
 from bench.processes import Server, StartError, started
@@ -26,7 +27,7 @@ class Run(Struct, kw_only=True):
 
     `rounds` is how often each contender has its turn, `block_seconds` how long a turn takes
     where it is not the contender that sets its length. `scale` shrinks what is counted
-    instead, such as calls. A `quick` run leaves out of the long scenarios who is not ours.
+    instead, such as calls. A `quick` run leaves out whoever no goal names.
     """
 
     cores: Cores
@@ -53,14 +54,15 @@ def contest(
     turn: Turn,
     *,
     rounds: int | None = None,
+    uncounted: int = 1,
 ) -> None:
     """Let all contenders take turns, so that what disturbs the machine disturbs all alike.
 
-    `units` has the unit of each measure that a turn brings. A first turn of each is not
-    counted. Who is not installed, or fails, is left out with the reason.
+    `units` has the unit of each measure that a turn brings. The first turns of each are
+    `uncounted`. Who is not installed, or fails, is left out with the reason.
     """
     with servers(run, units, contenders) as running:
-        for number in range(1 + (rounds or run.rounds)):
+        for number in range(uncounted + (rounds or run.rounds)):
             for server in tuple(running):
                 try:
                     samples = turn(server)
@@ -68,7 +70,7 @@ def contest(
                     _skip(run, units, server.name, str(error))
                     running.remove(server)
                     continue
-                if number:
+                if number >= uncounted:
                     for measure, sample in samples.items():
                         run.results.add(measure, server.name, units[measure], [sample])
 
@@ -81,7 +83,9 @@ def servers(
     with ExitStack() as stack:
         begun: list[Server] = []
         for contender in contenders:
-            if missing := contender.missing():
+            if run.quick and not named(contender.name, units):
+                _skip(run, units, contender.name, "is left out of a quick run")
+            elif missing := contender.missing():
                 _skip(run, units, contender.name, missing)
             else:
                 begun.append(stack.enter_context(started(contender)))
@@ -95,6 +99,12 @@ def servers(
                 server.pin(run.cores.server)
                 running.append(server)
         yield running
+
+
+def named(contender: str, measures: Iterable[str]) -> bool:
+    """Whether a goal names one of these measures of a contender."""
+    keys = {key for goal in GOALS for key in (goal.figure, goal.over)}
+    return any((measure, contender) in keys for measure in measures)
 
 
 def over(run: Run) -> bool:

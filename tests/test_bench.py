@@ -12,7 +12,7 @@ from bench.goals import GOALS, OURS, Goal, Verdict, verdict, verdicts
 from bench.load import Stream, load, streams
 from bench.processes import Server
 from bench.results import Results, percentile
-from bench.run import ANY_REQUEST, Run, contest
+from bench.run import ANY_REQUEST, Run, contest, named
 from bench.scenarios import SCENARIOS, json_reply
 from bench.timing import TimingError, delays_ms, event_times, lateness_ms, stretch
 from bench.wire import Answer
@@ -27,7 +27,7 @@ def short_run() -> Run:
         rounds=2,
         block_seconds=0.02,
         scale=0.01,
-        quick=True,
+        quick=False,
         deadline=time.monotonic() + 60,
     )
 
@@ -159,6 +159,11 @@ def test_contenders_take_turns_and_whoever_is_missing_is_named() -> None:
     assert len(figures["bare WSGI"].samples) == 2
     assert skipped["absent"] == "no_such_module not installed"
     assert "'adaptor' is not one of mock, adapter" in skipped[OURS]
+
+
+def test_a_quick_run_measures_only_whom_a_goal_names() -> None:
+    assert named("bare WSGI", ["JSON reply"])
+    assert not named("fakellm", ["JSON reply"])
 
 
 def test_a_scenario_runs_and_its_report_tells_of_every_goal() -> None:
