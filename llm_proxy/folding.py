@@ -1,5 +1,6 @@
 """The fold: the events of a whole reply, made into one value."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from llm_proxy.reply import (
@@ -29,7 +30,7 @@ def collect(events: Iterable[Event]) -> Reply:
     Raises:
         ProxyError: as the source raises it.
     """
-    folding: dict[int, _Folding] = {}
+    folding: defaultdict[int, _Folding] = defaultdict(_Folding)
     usage = Usage(0, 0)
     stamped: Stamped | None = None
     fault: WireFault | None = None
@@ -45,7 +46,7 @@ def collect(events: Iterable[Event]) -> Reply:
                 continue
             case Finish(usage=Usage() as counted):
                 usage = counted
-        folding.setdefault(event.choice, _Folding()).add(event)
+        folding[event.choice].add(event)
     choices = tuple(folding[index].choice() for index in sorted(folding))
     return Reply(choices, usage, stamped or Stamped(), fault)
 

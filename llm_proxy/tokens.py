@@ -3,6 +3,7 @@
 Knows nothing of HTTP or JSON APIs, and leaves it to a tokenizer what a token is.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -51,20 +52,19 @@ def metered(events: Events, prompt_tokens: int, tokenizer: Tokenizer) -> Events:
     Raises:
         InternalError: the source ended without saying that it had finished.
     """
-    said: dict[int, list[str]] = {}
-    thought: dict[int, list[str]] = {}
+    said: defaultdict[int, list[str]] = defaultdict(list)
+    thought: defaultdict[int, list[str]] = defaultdict(list)
     total = Usage(prompt_tokens, 0)
     finished = False
     with closing(events):
         for event in events:
             match event:
-                case TextDelta(text, choice) | RefusalDelta(text, choice):
-                    said.setdefault(choice, []).append(text)
-                case ReasoningDelta(text, choice):
-                    thought.setdefault(choice, []).append(text)
+                case TextDelta() | RefusalDelta():
+                    said[event.choice].append(event.text)
+                case ReasoningDelta():
+                    thought[event.choice].append(event.text)
                 case ToolCallDelta():
-                    pieces = said.setdefault(event.choice, [])
-                    pieces += (event.name or "", event.arguments)
+                    said[event.choice] += (event.name or "", event.arguments)
                 case Finish(reason, None, choice):
                     finished = True
                     # Each choice is counted once, when it is over: with many of them a sum

@@ -4,6 +4,7 @@ Source of the shapes: API reference, "Chat completion object" and "Chat completi
 object".
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -46,8 +47,12 @@ class ChatEncoder(ChunkEncoder):
         }
         super().__init__(head, request)
         self._open: set[int] = set()
+        self._around: dict[int, Sequence[bytes]] = {}
 
     def encode(self, event: Said) -> bytes:
+        if type(event) is TextDelta and (around := self._around.get(event.choice)):
+            before, behind = around
+            return before + _json(event.text) + behind
         match event:
             case TextDelta(text, choice):
                 chunk = self._chunk(choice, b'{"content":' + _json(text) + b"}", text)
@@ -65,6 +70,9 @@ class ChatEncoder(ChunkEncoder):
         if event.choice in self._open:
             return chunk
         self._open.add(event.choice)
+        if self._request.top_logprobs is None:
+            # JSON holds no zero byte, so that there is one place for the text.
+            self._around[event.choice] = self._chunk(event.choice, b'{"content":\0}').split(b"\0")
         return self._chunk(event.choice, b'{"role":"assistant","content":""}') + chunk
 
     def _chunk(
