@@ -101,7 +101,7 @@ class EventStream(AnswerInPieces):
                     self._sign(event)
                 case WireFault():
                     refuse_impossible(event, self._clock)
-                    self._fault = event
+                    self._fault = self._exchange.fault = event
                 case _:
                     self._first = event
                     return
@@ -125,7 +125,7 @@ class EventStream(AnswerInPieces):
         self._exchange.origin = stamped.origin
 
     def _run(self) -> Generator[bytes, None, None]:
-        exchange = self._exchange
+        exchange, trace = self._exchange, self._exchange.trace
         failure: ProxyError
         try:
             for event in self._from_the_first():
@@ -137,7 +137,10 @@ class EventStream(AnswerInPieces):
                         self._sign(event)
                         continue
                     case WireFault():
+                        exchange.fault = event
                         self._end_connection(reset=False)
+                if trace is not None:
+                    trace.said(event)
                 if chunk := self._encoder.encode(event):
                     yield chunk
                 match event:
@@ -160,6 +163,7 @@ class EventStream(AnswerInPieces):
         except Exception:
             log.exception("A reply broke off, request id %s", exchange.id)
             failure = InternalError(f"The reply broke off. The request id is {exchange.id}.")
+        exchange.error = failure
         exchange.ending(outcome_of(failure))
         yield self._encoder.fail(failure)
         exchange.ended_by(failure)
