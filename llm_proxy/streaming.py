@@ -29,6 +29,7 @@ from llm_proxy.reply import (
     ToolCallDelta,
     WireFault,
 )
+from llm_proxy.trace import MAX_EVENT_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +141,11 @@ class EventStream(AnswerInPieces):
                         exchange.fault = event
                         self._end_connection(reset=False)
                 if trace is not None:
-                    trace.said(event)
+                    if exchange.size < MAX_EVENT_BYTES:
+                        trace.events.append(event)
+                        trace.at.append(self._clock.now())
+                    else:
+                        trace.left_out += 1
                 if chunk := self._encoder.encode(event):
                     yield chunk
                 match event:

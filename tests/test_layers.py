@@ -30,7 +30,7 @@ MAY_IMPORT_OURS = {
     "latest": {"state"},
     "trace": {"reply"},
     "lifetime": set(),
-    "journal": {"exchange", "trace", "reply", "folding", "namespaces", "journal"},
+    "journal": {"errors", "exchange", "trace", "reply", "folding", "namespaces", "journal"},
     "sqlite": {
         "reply",
         "namespaces",
@@ -69,7 +69,16 @@ MAY_IMPORT_OURS = {
     "clock": {"errors"},
     "exchange": {"errors", "reply", "trace"},
     "pieces": {"errors", "reply", "clock", "exchange", "mishaps"},
-    "streaming": {"errors", "reply", "openai_api", "clock", "exchange", "mishaps", "pieces"},
+    "streaming": {
+        "errors",
+        "reply",
+        "openai_api",
+        "clock",
+        "exchange",
+        "trace",
+        "mishaps",
+        "pieces",
+    },
     "logs": {"exchange", "settings"},
     "mock": {
         "errors",
