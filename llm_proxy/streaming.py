@@ -33,6 +33,9 @@ from llm_proxy.trace import MAX_EVENT_BYTES
 
 log = logging.getLogger(__name__)
 
+RESET_SECONDS = 1.0
+"""For how long a reset of the connection may take: more than a way there and back."""
+
 
 def lived(events: Events, clock: Clock, silence_seconds: float = 0.0) -> Events:
     """Live through the pauses and yield the other events, each when it is due.
@@ -160,6 +163,10 @@ class EventStream(AnswerInPieces):
             exchange.outcome = "done"
             return
         except ClientGone:
+            if trace is not None:
+                # Who has closed the connection answers this with a reset, others go on reading.
+                yield sse.KEEP_ALIVE
+                trace.read_on = self._clock.client_reads(RESET_SECONDS)
             return
         except ConnectionCut:
             raise

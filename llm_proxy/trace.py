@@ -21,7 +21,8 @@ class Trace:
     `headers` and `query` are those of the request, `peer` is the address that it came from.
     `at` has the moment of each of the `events`, on the monotonic clock; `left_out` counts
     those that are not kept. `pieces` are the first bytes of the answer. A reply that was not
-    streamed is in `reply`. `waiting` and `number` belong to whoever writes it down.
+    streamed is in `reply`. `read_on` says that the client went on reading after it had closed
+    its side of the connection. `waiting` and `number` belong to whoever writes it down.
     """
 
     def __init__(self, headers: Mapping[str, str], query: str = "", peer: str = "") -> None:
@@ -34,5 +35,6 @@ class Trace:
         self.pieces: list[bytes] = []
         self.reply: Reply | None = None
         self.answer_headers: Iterable[tuple[str, str]] = ()
+        self.read_on = False
         self.waiting = False
         self.number: int | None = None

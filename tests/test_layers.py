@@ -114,6 +114,8 @@ SHELL = {
     "control/__init__",
     "control/answers",
     "control/exchanges",
+    "control/routes",
+    "control/scripts",
     "mock/__init__",
     "adapter/__init__",
     "testing/control",

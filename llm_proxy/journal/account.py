@@ -54,6 +54,7 @@ NOTHING: Mapping[str, Any] = {
     "error": None,
     "fault": None,
     "notes": [],
+    "readOn": False,
     "reply": None,
     "reasoningTokens": 0,
     "cachedTokens": 0,
@@ -69,7 +70,7 @@ NOTHING: Mapping[str, Any] = {
 - `warnings`: objects with `kind` (`refused`, `unknown`, `ignored`), `param`, `message`.
 - `error`: `status`, `type`, `code`, `param`, `message` of the error that it was answered with,
   or that broke it off. `fault`: what was made to go wrong. `notes`: what sources told of how
-  they did.
+  they did. `readOn`: the client closed its side of the connection, and went on reading.
 - `reply`: `choices`, each with `text`, `reasoning`, `refusal`, `toolCalls`, `citations`,
   `finishReason`; `cut` tells that a text was longer than `MAX_SAID`.
 - `eventsLeftOut`: of the time line. `answerHeaders`, and `response`, the beginning of the
@@ -97,6 +98,7 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         "error": exchange.error and _error(exchange.error),
         "fault": exchange.fault,
         "notes": exchange.notes,
+        "readOn": trace.read_on,
         "reply": {"choices": choices} if choices else None,
         "reasoningTokens": usage.reasoning_tokens if usage else 0,
         "cachedTokens": usage.cached_tokens if usage else 0,
