@@ -30,8 +30,12 @@ from llm_proxy.reply import (
     ToolCallDelta,
     WireFault,
 )
+from llm_proxy.trace import MAX_EVENT_BYTES
 
 log = logging.getLogger(__name__)
+
+RESET_SECONDS = 1.0
+"""For how long a reset of the connection may take: more than a way there and back."""
 
 
 def lived(events: Events, clock: Clock, silence_seconds: float = 0.0) -> Events:
@@ -102,7 +106,7 @@ class EventStream(AnswerInPieces):
                     self._sign(event)
                 case WireFault():
                     refuse_impossible(event, self._clock)
-                    self._fault = event
+                    self._fault = self._exchange.fault = event
                 case Noted():
                     continue
                 case _:
@@ -128,7 +132,7 @@ class EventStream(AnswerInPieces):
         self._exchange.origin = stamped.origin
 
     def _run(self) -> Generator[bytes, None, None]:
-        exchange = self._exchange
+        exchange, trace = self._exchange, self._exchange.trace
         failure: ProxyError
         try:
             for event in self._from_the_first():
@@ -140,9 +144,16 @@ class EventStream(AnswerInPieces):
                         self._sign(event)
                         continue
                     case WireFault():
+                        exchange.fault = event
                         self._end_connection(reset=False)
                     case Noted():
                         continue
+                if trace is not None:
+                    if exchange.size < MAX_EVENT_BYTES:
+                        trace.events.append(event)
+                        trace.at.append(self._clock.now())
+                    else:
+                        trace.left_out += 1
                 if chunk := self._encoder.encode(event):
                     yield chunk
                 match event:
@@ -157,6 +168,10 @@ class EventStream(AnswerInPieces):
             exchange.outcome = "done"
             return
         except ClientGone:
+            if trace is not None:
+                # Who has closed the connection answers this with a reset, others go on reading.
+                yield sse.KEEP_ALIVE
+                trace.read_on = self._clock.client_reads(RESET_SECONDS)
             return
         except ConnectionCut:
             raise
@@ -165,6 +180,7 @@ class EventStream(AnswerInPieces):
         except Exception:
             log.exception("A reply broke off, request id %s", exchange.id)
             failure = InternalError(f"The reply broke off. The request id is {exchange.id}.")
+        exchange.error = failure
         exchange.ending(outcome_of(failure))
         yield self._encoder.fail(failure)
         exchange.ended_by(failure)
