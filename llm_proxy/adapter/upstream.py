@@ -26,6 +26,9 @@ from llm_proxy.settings import AdapterSettings
 
 JSON = "application/json"
 
+BACKSTOP_SECONDS = 30.0
+"""How much longer than the silence that may be a socket waits."""
+
 NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -168,7 +171,12 @@ class Upstream:
             data=body,
             stream=True,
             allow_redirects=False,
-            timeout=(settings.connect_timeout_seconds, settings.idle_timeout_seconds),
+            # The silence that may be is seen to by Patience; the socket's own limit is there in
+            # case that nobody is.
+            timeout=(
+                settings.connect_timeout_seconds,
+                settings.idle_timeout_seconds + BACKSTOP_SECONDS,
+            ),
         )
         call.fresh = False
         try:
