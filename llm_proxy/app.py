@@ -5,7 +5,9 @@ from collections.abc import Mapping
 
 from flask import Flask
 
-from llm_proxy import adapter, control, edge, logs, mock
+from llm_proxy import adapter, control, edge, logs, metrics, mock
+from llm_proxy.metrics import place as metrics_place
+from llm_proxy.metrics.counted import Counted
 from llm_proxy.mock import profiles
 from llm_proxy.settings import Settings, SettingsError, from_env
 from llm_proxy.sqlite import place
@@ -34,10 +36,15 @@ def composed(settings: Settings | None = None) -> Flask:
         raise SettingsError([f"LLM_PROXY_JOURNAL: {error}"]) from None
     state = SqliteState(database)
     journal = None
+    redacted = logs.Redactor(settings.secrets)
     if server.journal != "off":
-        journal = SqliteJournal(database, server.journal_max, logs.Redactor(settings.secrets))
+        journal = SqliteJournal(database, server.journal_max, redacted)
+    counted = Counted((*settings.mock.models, settings.adapter.model), redacted)
+    if metrics_place.FOLDER in environ:  # a worker, better ready before its first request
+        counted.meters()
     app = Flask(__package__, static_folder=None)
-    edge.install(app, server, journal, journaled=("mock", "adapter", "v1"))
+    edge.install(app, server, journal, journaled=("mock", "adapter", "v1"), observers=(counted,))
+    app.register_blueprint(metrics.blueprint(counted))
     controls = control.blueprint(
         state,
         journal,

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from llm_proxy import errors, incoming
 from llm_proxy.errors import ClientGone, InternalError, InvalidRequest, ProxyError
-from llm_proxy.exchange import Exchange
+from llm_proxy.exchange import Exchange, Observer
 from llm_proxy.journal.entry import Journal
 from llm_proxy.logs import bodies_wanted, log_exchange
 from llm_proxy.namespaces import namespace_of
@@ -34,17 +34,19 @@ def install(
     settings: ServerSettings,
     journal: Journal | None = None,
     journaled: Container[str] = (),
+    observers: tuple[Observer, ...] = (),
 ) -> None:
     """Give `app` its health route, its keys, its error handlers and its request log.
 
-    What is asked of the blueprints named in `journaled` also goes into the journal.
+    What is asked of the blueprints named in `journaled` also goes into the journal. The
+    `observers` are told of every exchange.
     """
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # else //v1 is redirected, with a page in HTML
     app.add_url_rule(
         "/health", "health", lambda: Response(b'{"status":"ok"}', mimetype=error_shape.MEDIA_TYPE)
     )
-    app.before_request(_begin_exchange)
+    app.before_request(_begin_exchange(observers))
     if journal is not None:
         app.before_request(_journaling(journal, journaled))
     if settings.api_keys:
@@ -56,13 +58,19 @@ def install(
     app.register_error_handler(Exception, _render_crash)
 
 
-def _begin_exchange() -> None:
-    g.exchange = Exchange(
-        method=request.method,
-        path=request.path,
-        tell=log_exchange,
-        keep_bodies=bodies_wanted(),
-    )
+def _begin_exchange(observers: tuple[Observer, ...]) -> Callable[[], None]:
+    def begin() -> None:
+        rule = request.url_rule
+        g.exchange = Exchange(
+            method=request.method,
+            path=request.path,
+            route="" if rule is None else rule.rule,
+            tell=log_exchange,
+            observers=observers,
+            keep_bodies=bodies_wanted(),
+        )
+
+    return begin
 
 
 def _journaling(journal: Journal, journaled: Container[str]) -> Callable[[], None]:

@@ -1,14 +1,15 @@
-"""One request and what became of it: the facts that the request log and the journal tell.
+"""One request and what became of it: the facts that the log, the journal and metrics tell.
 
-Filled in while the request is served, told once when it is over. Knows no Flask, no log
-format and no journal.
+Filled in while the request is served, told once when it is over. Knows no Flask, and nothing
+of those who are told.
 """
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from llm_proxy.errors import (
     ClientGone,
@@ -17,9 +18,20 @@ from llm_proxy.errors import (
     ScriptedError,
     UpstreamError,
 )
-from llm_proxy.reply import Usage
+from llm_proxy.reply import Events, Fact, FinishReason, Noted, Usage
+from llm_proxy.ticks import Ticks
 
 Outcome = Literal["done", "refused", "failed", "upstream failed", "client gone", "scripted"]
+
+
+class Observer(Protocol):
+    """Somebody who is told of exchanges, of each no more than once by each method."""
+
+    def streams(self, exchange: "Exchange") -> None:
+        """The exchange is answered by a stream, which is open from now until it ends."""
+
+    def ended(self, exchange: "Exchange") -> None:
+        """The exchange is over, and all that is to be known of it is."""
 
 
 def _kept_nowhere(exchange: "Exchange", outcome: Outcome, again: bool) -> None:
@@ -32,24 +44,35 @@ class Exchange:
 
     `outcome`: `done`; `refused` (the client's mistake), `failed` (ours), `upstream failed`;
     `client gone` (it left before the end); `scripted` (a fault that somebody asked for).
-    `origin` tells which source answered. `size` is the bytes of the answer's body, which is
-    itself kept only where `keep_bodies` says so. `came_at` is in Unix seconds. `headers` go
-    out with the answer. `record` writes the exchange down as one that ended in an outcome,
+    `route` is the rule of the URL that fits the path, or empty. `origin` tells which source
+    answered, `notes` what sources told of how they did; `signed_model` is the model that the
+    source put under its reply, `reasons` are why its choices ended. `size` is the bytes of the
+    answer's body, which is itself kept only where `keep_bodies` says so. `came_at` is in Unix
+    seconds; `began` is the same moment on the clock of `ticks`, which are when the pieces of
+    a stream were sent. `open` tells of a stream. `headers` go out with the answer. `observers`
+    are told how it goes on. `record` writes the exchange down as one that ended in an outcome,
     and is told whether that is done again. `objections` tells what OpenAI would have refused,
     when it is called: to find out takes longer than to answer.
     """
 
     method: str
     path: str
+    route: str = ""
     tell: Callable[["Exchange"], None]
     record: Callable[["Exchange", Outcome, bool], None] = _kept_nowhere
+    observers: tuple[Observer, ...] = ()
     namespace: str = ""
     keep_bodies: bool = False
     id: str = field(default_factory=lambda: f"req_{secrets.token_hex(16)}")
     status: int = 0
     model: str | None = None
+    signed_model: str | None = None
     origin: str = ""
+    notes: list[Mapping[str, Fact]] = field(default_factory=list)
     stream: bool = False
+    open: bool = False
+    ticks: Ticks = field(default_factory=Ticks)
+    reasons: list[FinishReason] = field(default_factory=list)
     usage: Usage | None = None
     size: int = 0
     objections: Callable[[], Sequence[ProxyError]] = tuple
@@ -58,9 +81,9 @@ class Exchange:
     request_body: bytes = b""
     response_body: list[bytes] = field(default_factory=list)
     came_at: float = field(default_factory=time.time)
+    began: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     _recorded: tuple[int, Outcome] | None = None
-    _began: float = field(default_factory=time.monotonic)
     _over: bool = False
 
     def sent(self, chunk: bytes) -> bytes:
@@ -76,6 +99,21 @@ class Exchange:
         """
         if self.keep_bodies:
             self.response_body.append(text if isinstance(text, bytes) else text.encode())
+
+    def noting(self, events: Events) -> Events:
+        """Take the notes out of `events`, and yield the others."""
+        with closing(events):
+            for event in events:
+                if isinstance(event, Noted):
+                    self.notes.append(event.facts)
+                else:
+                    yield event
+
+    def streams(self) -> None:
+        """Say that the answer is a stream, which `end` closes."""
+        self.open = True
+        for observer in self.observers:
+            observer.streams(self)
 
     def ended_by(self, error: ProxyError | ClientGone) -> None:
         """Say that `error` was how the exchange ended."""
@@ -93,7 +131,7 @@ class Exchange:
 
     def elapsed_seconds(self) -> float:
         """Time since the request came."""
-        return time.monotonic() - self._began
+        return time.monotonic() - self.began
 
     def end(self) -> None:
         """Write the exchange down and tell of it; the first call counts, later ones do nothing."""
@@ -102,6 +140,8 @@ class Exchange:
             self.seconds = self.elapsed_seconds()
             self.ending(self.outcome)
             self.tell(self)
+            for observer in self.observers:
+                observer.ended(self)
 
 
 def outcome_of(error: ProxyError | ClientGone) -> Outcome:

@@ -8,6 +8,7 @@ from llm_proxy.reply import (
     Event,
     Finish,
     FinishReason,
+    Noted,
     Pause,
     ReasoningDelta,
     RefusalDelta,
@@ -34,7 +35,7 @@ def collect(events: Iterable[Event]) -> Reply:
     fault: WireFault | None = None
     for event in events:
         match event:
-            case Pause():
+            case Pause() | Noted():
                 continue
             case Stamped():
                 stamped = stamped or event

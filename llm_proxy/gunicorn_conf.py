@@ -11,6 +11,7 @@ import threading
 from typing import Any
 
 from llm_proxy.app import checked_settings
+from llm_proxy.metrics import place as metrics_place
 from llm_proxy.settings import SettingsError
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.database import DatabaseUnusable
@@ -20,6 +21,9 @@ try:
     _server = checked_settings(os.environ).server
 except SettingsError as error:
     sys.exit(str(error))
+
+# A server that replaces itself (SIGUSR2) hands its own down to the new one.
+os.environ.pop(metrics_place.FOLDER, None)
 
 _host = f"[{_server.host}]" if ":" in _server.host else _server.host
 bind = f"{_host}:{_server.port}"
@@ -71,11 +75,22 @@ def on_starting(arbiter: Any) -> None:
         place.begin(_server.journal, port, arbiter.cfg.workers, os.environ)
     except DatabaseUnusable as error:
         sys.exit(str(SettingsError([f"LLM_PROXY_JOURNAL: {error}"])))
+    metrics_place.begin(os.environ)
+
+
+def child_exit(_: Any, worker: Any) -> None:
+    """Forget what a worker held, however it ended; what it has counted stays."""
+    if metrics_place.FOLDER in os.environ:
+        # Imported once the folder is known, for the workers to come.
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def on_exit(_: Any) -> None:
     """Leave no file behind that nobody could find again."""
     place.end(os.environ)
+    metrics_place.end(os.environ)
 
 
 def when_ready(arbiter: Any) -> None:

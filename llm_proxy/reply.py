@@ -169,6 +169,18 @@ class WireFault(Struct, frozen=True):
     seconds: float | None = None
 
 
+Fact = str | int | float
+
+
+class Noted(Struct, frozen=True):
+    """What a source tells about how a reply came about, for the log; before anything else.
+
+    The source goes on filling `facts` in until the reply is over, however it ends.
+    """
+
+    facts: Mapping[str, Fact]
+
+
 class TextDelta(Struct, frozen=True, gc=False):
     """A piece of the visible answer."""
 
@@ -218,10 +230,10 @@ class Finish(Struct, frozen=True):
 Said = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | Annotations | Finish
 """An event that is part of a choice."""
 
-Aside = Pause | Stamped | WireFault
+Aside = Pause | Stamped | WireFault | Noted
 """An event that belongs to no choice: the shell acts on it, and no surface writes it down."""
 
-ASIDES = (Pause, Stamped, WireFault)
+ASIDES = (Pause, Stamped, WireFault, Noted)
 
 Event = Said | Aside
 

@@ -108,7 +108,8 @@ class _Half:
             prompt_tokens = count_prompt(asked, self._tokenizer)
             self._limit(asked.headers, prompt_tokens + (asked.max_tokens or 0))
             stamp = Stamp(secrets.token_hex(15), int(time.time()))
-            events = bounded(replies(self._source, asked), asked, self._tokenizer)
+            events = exchange.noting(replies(self._source, asked))
+            events = bounded(events, asked, self._tokenizer)
             events = metered(events, prompt_tokens, self._tokenizer)
             if asked.store:
                 events = self._kept(events, surface, asked, stamp)
@@ -117,6 +118,8 @@ class _Half:
                 with closing(lived(events, clock)) as timely:
                     reply = collect(timely)
                 exchange.usage, exchange.origin = reply.usage, reply.stamped.origin
+                exchange.signed_model = reply.stamped.model
+                exchange.reasons += [choice.reason for choice in reply.choices]
                 document = surface.body(reply, *signed(asked, stamp, reply.stamped))
                 return _document(document, reply.fault, exchange, clock)
 
@@ -155,6 +158,7 @@ class _Half:
             exchange: Exchange = g.exchange
             exchange.model, exchange.usage = answer.model, answer.usage
             exchange.origin = answer.origin
+            exchange.notes += answer.notes
             if resource.metered:
                 self._limit(headers, answer.usage.total_tokens if answer.usage else 0)
             clock = incoming.client_clock()

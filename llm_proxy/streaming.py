@@ -21,6 +21,7 @@ from llm_proxy.reply import (
     Event,
     Events,
     Finish,
+    Noted,
     Pause,
     ReasoningDelta,
     RefusalDelta,
@@ -78,6 +79,7 @@ class EventStream(AnswerInPieces):
         silence_seconds: float,
     ) -> None:
         super().__init__(exchange, clock)
+        exchange.streams()
         self._events = lived(events, clock, silence_seconds)
         self._encoder_for = encoder
         self._stamped = Stamped()
@@ -102,6 +104,8 @@ class EventStream(AnswerInPieces):
                 case WireFault():
                     refuse_impossible(event, self._clock)
                     self._fault = event
+                case Noted():
+                    continue
                 case _:
                     self._first = event
                     return
@@ -123,9 +127,11 @@ class EventStream(AnswerInPieces):
     def _sign(self, stamped: Stamped) -> None:
         self._stamped = stamped
         self._exchange.origin = stamped.origin
+        self._exchange.signed_model = stamped.model
 
     def _run(self) -> Generator[bytes, None, None]:
         exchange = self._exchange
+        tick = exchange.ticks.tick
         failure: ProxyError
         try:
             for event in self._from_the_first():
@@ -138,14 +144,19 @@ class EventStream(AnswerInPieces):
                         continue
                     case WireFault():
                         self._end_connection(reset=False)
+                    case Noted():
+                        continue
                 if chunk := self._encoder.encode(event):
                     yield chunk
                 match event:
-                    case Finish(usage=usage):
+                    case Finish(reason, usage):
                         exchange.usage = usage
+                        exchange.reasons.append(reason)
                     case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
+                        tick()
                         exchange.said(text)
                     case ToolCallDelta():
+                        tick()
                         exchange.said(event.arguments)
             exchange.ending("done" if self._fault is None else "scripted")
             yield self._encoder.end()
