@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from llm_proxy import errors, incoming
 from llm_proxy.errors import ClientGone, InternalError, InvalidRequest, ProxyError
-from llm_proxy.exchange import Exchange, Observer
+from llm_proxy.exchange import Exchange, Observer, Traces
 from llm_proxy.journal.entry import Journal
 from llm_proxy.logs import bodies_wanted, log_exchange
 from llm_proxy.namespaces import namespace_of
@@ -35,11 +35,12 @@ def install(
     journal: Journal | None = None,
     journaled: Container[str] = (),
     observers: tuple[Observer, ...] = (),
+    traces: Traces | None = None,
 ) -> None:
     """Give `app` its health route, its keys, its error handlers and its request log.
 
-    What is asked of the blueprints named in `journaled` also goes into the journal. The
-    `observers` are told of every exchange.
+    What is asked of the blueprints named in `journaled` also goes into the journal, and into
+    `traces` if there are any. The `observers` are told of every exchange.
     """
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # else //v1 is redirected, with a page in HTML
@@ -49,6 +50,8 @@ def install(
     app.before_request(_begin_exchange(observers))
     if journal is not None:
         app.before_request(_journaling(journal, journaled))
+    if traces is not None:
+        app.before_request(_tracing(traces, journaled))
     if settings.api_keys:
         app.before_request(_key_check(settings.api_keys))
     app.after_request(_finish_exchange)
@@ -78,6 +81,16 @@ def _journaling(journal: Journal, journaled: Container[str]) -> Callable[[], Non
         if request.blueprint in journaled:
             g.exchange.record = journal.record
             g.exchange.namespace = namespace_of(incoming.headers())
+
+    return begin
+
+
+def _tracing(traces: Traces, journaled: Container[str]) -> Callable[[], None]:
+    def begin() -> None:
+        if request.blueprint in journaled:
+            observer, headers = traces.begun(g.exchange, incoming.headers())
+            g.exchange.observers += (observer,)
+            incoming.replace_headers(headers)
 
     return begin
 

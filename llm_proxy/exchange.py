@@ -25,13 +25,28 @@ Outcome = Literal["done", "refused", "failed", "upstream failed", "client gone",
 
 
 class Observer(Protocol):
-    """Somebody who is told of exchanges, of each no more than once by each method."""
+    """Somebody who is told how exchanges go on."""
 
-    def streams(self, exchange: "Exchange") -> None:
+    def streams(self, exchange: "Exchange", /) -> None:
         """The exchange is answered by a stream, which is open from now until it ends."""
 
-    def ended(self, exchange: "Exchange") -> None:
+    def noted(self, exchange: "Exchange", facts: Mapping[str, Fact], /) -> None:
+        """A source has begun to tell facts, which it fills in until the exchange is over."""
+
+    def ended(self, exchange: "Exchange", /) -> None:
         """The exchange is over, and all that is to be known of it is."""
+
+
+class Traces(Protocol):
+    """Where exchanges are made part of what is traced over several services."""
+
+    def begun(
+        self, exchange: "Exchange", headers: Mapping[str, str]
+    ) -> tuple[Observer, Mapping[str, str]]:
+        """Whoever traces the exchange of a client that sent these headers.
+
+        Further come the headers that tell those of it who are asked on behalf of the client.
+        """
 
 
 def _kept_nowhere(exchange: "Exchange", outcome: Outcome, again: bool) -> None:
@@ -106,6 +121,8 @@ class Exchange:
             for event in events:
                 if isinstance(event, Noted):
                     self.notes.append(event.facts)
+                    for observer in self.observers:
+                        observer.noted(self, event.facts)
                 else:
                     yield event
 

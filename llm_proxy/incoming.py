@@ -1,5 +1,7 @@
 """What Flask and the server know of a request: its body, its headers, its connection."""
 
+from collections.abc import Mapping
+
 from flask import request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
@@ -38,6 +40,11 @@ def headers() -> dict[str, str]:
         for key, value in request.environ.items()
         if key.startswith("HTTP_")
     }
+
+
+def replace_headers(others: Mapping[str, str]) -> None:
+    """Let the request have these headers, as if they had been sent."""
+    request.environ |= {f"HTTP_{name.upper().replace('-', '_')}": others[name] for name in others}
 
 
 def client_clock() -> ClientClock:

@@ -30,6 +30,7 @@ MAY_IMPORT_OURS = {
     "latest": {"state"},
     "journal": {"exchange", "journal"},
     "ticks": set(),
+    "tracing": {"exchange", "reply", "tracing"},
     "metrics": {"exchange", "reply", "sqlite", "metrics"},
     "sqlite": {"reply", "namespaces", "state", "store", "exchange", "journal", "sqlite"},
     "control": {"errors", "reply", "openai_api", "mock", "control"},

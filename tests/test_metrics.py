@@ -162,22 +162,22 @@ def test_calls_of_the_upstream_are_counted_by_what_became_of_them() -> None:
         {"upstream_status": 200, "upstream_end": "upstream_timeout"},
         {"upstream_status": 503, "upstream_end": "upstream_error"},
         {"upstream_end": "upstream_unreachable"},
-        {"upstream_end": "upstream_busy"},
+        {"upstream_end": "upstream_busy", "upstream_model": "legacy"},
         {"upstream_words": 1},
     )
     calls = samples(text, "llm_proxy_upstream_calls_total")
-    assert {sample.labels["status"]: sample.value for sample in calls} == {
-        "2xx": 3,
-        "5xx": 1,
-        "none": 1,
-    }
+    assert [(sample.labels, sample.value) for sample in calls] == [
+        ({"upstream": "", "status": "2xx"}, 3),
+        ({"upstream": "", "status": "5xx"}, 1),
+        ({"upstream": "", "status": "none"}, 1),
+    ]
     failures = samples(text, "llm_proxy_upstream_failures_total")
-    assert {sample.labels["code"]: sample.value for sample in failures} == {
-        "upstream_timeout": 1,
-        "upstream_error": 1,
-        "upstream_unreachable": 1,
-        "upstream_busy": 1,
-    }
+    assert [(sample.labels, sample.value) for sample in failures] == [
+        ({"upstream": "", "code": "upstream_timeout"}, 1),
+        ({"upstream": "", "code": "upstream_error"}, 1),
+        ({"upstream": "", "code": "upstream_unreachable"}, 1),
+        ({"upstream": "legacy", "code": "upstream_busy"}, 1),
+    ]
 
 
 DOWN: Mapping[str, Fact] = {"upstream_end": "upstream_down"}

@@ -5,11 +5,12 @@ before it starts, and only then is it known where its workers are to count.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from llm_proxy.exchange import Exchange
+from llm_proxy.reply import Fact
 
 if TYPE_CHECKING:
     from llm_proxy.metrics.meters import Meters
@@ -34,6 +35,9 @@ class Counted:
             self.meters().streams(exchange)
         except OSError as error:
             _not_counted(exchange, error)
+
+    def noted(self, _: Exchange, facts: Mapping[str, Fact]) -> None:
+        pass  # counted when the facts are all there
 
     def ended(self, exchange: Exchange) -> None:
         try:

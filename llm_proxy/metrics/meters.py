@@ -98,18 +98,19 @@ class Meters:
         self._calls = Counter(
             "llm_proxy_upstream_calls",
             "Questions that were put to the legacy search API, by the status of the answer.",
-            ("status",),
+            ("upstream", "status"),
             registry=registry,
         )
         self._failures = Counter(
             "llm_proxy_upstream_failures",
             "Questions that the legacy search API left unanswered, or was not asked, by error.",
-            ("code",),
+            ("upstream", "code"),
             registry=registry,
         )
         self._breakers = Gauge(
             "llm_proxy_upstream_breakers_open",
             "Workers that leave the legacy search API alone, as it has failed too often.",
+            ("upstream",),
             registry=registry,
             multiprocess_mode="livesum",
         )
@@ -155,16 +156,17 @@ class Meters:
             self._fixtures.labels(str(facts["fixture"])).inc()
         if "upstream_end" not in facts:
             return
+        upstream = str(facts.get("upstream_model", ""))
         end, status = str(facts["upstream_end"]), facts.get("upstream_status")
         if end not in NOT_ASKED:
-            self._calls.labels(status_class(status)).inc()
+            self._calls.labels(upstream, status_class(status)).inc()
         if end not in NO_FAILURE:
-            self._failures.labels(end).inc()
+            self._failures.labels(upstream, end).inc()
         # As the breaker sees it: an answer that is not of a server that has failed shows life.
         if facts.get("upstream_breaker") == "open" or end == "upstream_down":
-            self._breakers.set(1)
+            self._breakers.labels(upstream).set(1)
         elif isinstance(status, int) and status < 500:
-            self._breakers.set(0)
+            self._breakers.labels(upstream).set(0)
 
 
 class _Workers(Collector):
