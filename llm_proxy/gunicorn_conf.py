@@ -4,6 +4,7 @@ Every setting can be overridden on the command line. `WEB_CONCURRENCY` sets the 
 worker processes; one is enough, as a worker here mostly waits.
 """
 
+import itertools
 import os
 import signal
 import sys
@@ -78,13 +79,24 @@ def on_starting(arbiter: Any) -> None:
     metrics_place.begin(os.environ)
 
 
+def pre_fork(arbiter: Any, worker: Any) -> None:
+    """Let a worker count on where one has that is no more: so there are as few files as workers."""
+    taken = {other.seat for other in arbiter.WORKERS.values()}
+    worker.seat = next(number for number in itertools.count() if number not in taken)
+
+
+def post_fork(_: Any, worker: Any) -> None:
+    """Tell the worker where it counts."""
+    os.environ[metrics_place.SEAT] = str(worker.seat)
+
+
 def child_exit(_: Any, worker: Any) -> None:
     """Forget what a worker held, however it ended; what it has counted stays."""
     if metrics_place.FOLDER in os.environ:
         # Imported once the folder is known, for the workers to come.
         from prometheus_client.multiprocess import mark_process_dead
 
-        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+        mark_process_dead(worker.seat)  # type: ignore[no-untyped-call]
 
 
 def on_exit(_: Any) -> None:

@@ -2,13 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.servers import PATIENCE_SECONDS, Server
-
-T = TypeVar("T")
 
 
 class Sample(NamedTuple):
@@ -43,7 +41,7 @@ def scrape(server: Server) -> str:
     return answer.text
 
 
-def eventually(seen: Callable[[], T], expected: T) -> None:
+def eventually(seen: Callable[[], object], expected: object) -> None:
     """Wait until that is seen: an exchange is counted when its answer is out, and not before."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (last := seen()) != expected:

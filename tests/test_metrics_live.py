@@ -85,14 +85,27 @@ def test_what_a_dead_worker_counted_stays_and_what_it_held_goes() -> None:
         assert value(scrape(server), "llm_proxy_requests_total", **gone) == 1
 
 
-def test_a_single_worker_that_dies_takes_no_count_with_it() -> None:
-    with running_gunicorn() as server:
-        ask(server, 2)
-        eventually(lambda: answered(server), 2.0)
-        (pid,) = workers(server, 1)
-        os.kill(pid, signal.SIGKILL)
-        workers(server, 2)
-        assert answered(server) == 2
+def test_workers_that_die_take_no_count_with_them_and_leave_no_files(tmp_path: Path) -> None:
+    with running_gunicorn(TMPDIR=str(tmp_path)) as server:
+        ask(server, 1)
+        eventually(lambda: answered(server), 1.0)
+        files = sorted(tmp_path.glob("*/metrics-*/*"))
+        for deaths in (1, 2):
+            os.kill(workers(server, deaths)[-1], signal.SIGKILL)
+            workers(server, deaths + 1)
+            ask(server, 1)
+            eventually(lambda: answered(server), 1.0 + deaths)
+        assert sorted(tmp_path.glob("*/metrics-*/*")) == files
+
+
+def test_a_server_that_reloads_goes_on_counting(tmp_path: Path) -> None:
+    with two_workers(TMPDIR=str(tmp_path)) as (server, *_):
+        ask(server, 3)
+        eventually(lambda: answered(server), 3.0)
+        server.process.send_signal(signal.SIGHUP)
+        workers(server, 4)
+        ask(server, 3)
+        eventually(lambda: answered(server), 6.0)
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:

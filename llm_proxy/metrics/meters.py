@@ -8,15 +8,16 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, values
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+from prometheus_client.values import MultiProcessValue
 
 from llm_proxy.exchange import Exchange
 from llm_proxy.metrics.histogram import BulkHistogram
 from llm_proxy.metrics.labels import Bounded, method, route, status_class
-from llm_proxy.metrics.place import FOLDER
+from llm_proxy.metrics.place import FOLDER, SEAT
 from llm_proxy.reply import Fact
 
 WHOLE_SECONDS = (
@@ -54,6 +55,10 @@ class Meters:
     def __init__(self, models: Iterable[str], redacted: Callable[[str], str]) -> None:
         self._model = Bounded(models, redacted)
         self._folder = os.environ.get(FOLDER)
+        if self._folder is not None and SEAT in os.environ:
+            # In place of the process id: files of a new one for each that dies would never end.
+            seat = os.environ[SEAT]
+            values.ValueClass = MultiProcessValue(lambda: seat)  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "llm_proxy_requests",

@@ -1,6 +1,6 @@
 """Where the workers of one server count: a folder, found at the start and handed down to them.
 
-Knows the file system and one variable of the environment, and nothing of what is counted.
+Knows the file system and two variables of the environment, and nothing of what is counted.
 """
 
 import os
@@ -14,6 +14,9 @@ from llm_proxy.sqlite.place import our_folder
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that hands the path down. prometheus-client reads it when it is imported."""
+
+SEAT = "LLM_PROXY_SEAT"
+"""The variable that tells a worker which of the files are its own; no two have the same."""
 
 _PREFIX = "metrics-"
 
