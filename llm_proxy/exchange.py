@@ -19,7 +19,7 @@ from llm_proxy.errors import (
     UpstreamError,
 )
 from llm_proxy.reply import Events, Fact, FinishReason, Noted, Usage
-from llm_proxy.ticks import Ticks
+from llm_proxy.ticks import Ticks, ticks
 
 Outcome = Literal["done", "refused", "failed", "upstream failed", "client gone", "scripted"]
 
@@ -86,7 +86,7 @@ class Exchange:
     notes: list[Mapping[str, Fact]] = field(default_factory=list)
     stream: bool = False
     open: bool = False
-    ticks: Ticks = field(default_factory=Ticks)
+    ticks: Ticks = field(default_factory=ticks)
     reasons: list[FinishReason] = field(default_factory=list)
     usage: Usage | None = None
     size: int = 0

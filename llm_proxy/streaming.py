@@ -30,6 +30,7 @@ from llm_proxy.reply import (
     ToolCallDelta,
     WireFault,
 )
+from llm_proxy.ticks import now
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +132,7 @@ class EventStream(AnswerInPieces):
 
     def _run(self) -> Generator[bytes, None, None]:
         exchange = self._exchange
-        tick = exchange.ticks.tick
+        tick = exchange.ticks.append
         failure: ProxyError
         try:
             for event in self._from_the_first():
@@ -153,10 +154,10 @@ class EventStream(AnswerInPieces):
                         exchange.usage = usage
                         exchange.reasons.append(reason)
                     case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
-                        tick()
+                        tick(now())
                         exchange.said(text)
                     case ToolCallDelta():
-                        tick()
+                        tick(now())
                         exchange.said(event.arguments)
             exchange.ending("done" if self._fault is None else "scripted")
             yield self._encoder.end()

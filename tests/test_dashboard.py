@@ -31,8 +31,7 @@ def labels_told() -> dict[str, set[str]]:
     exchange.notes += [{"fixture": "missed"}, upstream, {"upstream_end": "upstream_down"}]
     exchange.usage = Usage(1, 1)
     exchange.streams()
-    exchange.ticks.tick()
-    exchange.ticks.tick()
+    exchange.ticks += [1.0, 2.0]
     exchange.end()
     families = text_string_to_metric_families(counted.exposed("")[0].decode())
     return {sample.name: set(sample.labels) for family in families for sample in family.samples}

@@ -15,7 +15,7 @@ from llm_proxy.metrics.counted import Counted
 from llm_proxy.metrics.histogram import BulkHistogram
 from llm_proxy.metrics.labels import MAX_VALUES, Bounded
 from llm_proxy.reply import Fact
-from llm_proxy.ticks import MAX_TICKS, Ticks
+from llm_proxy.ticks import MAX_TICKS
 from tests.builders import chat_document, client, read
 from tests.fixtures import fixture, fixture_client
 from tests.scraped import samples, value
@@ -211,12 +211,16 @@ def numbers(registry: CollectorRegistry) -> list[tuple[str, dict[str, str], floa
     return [(one.name, one.labels, one.value) for one in found if one.name != "gaps_created"]
 
 
-def test_of_an_endless_stream_the_first_moments_are_kept() -> None:
-    ticks = Ticks()
-    for _ in range(MAX_TICKS + 1):
-        ticks.tick()
-    assert len(ticks.moments()) == MAX_TICKS
-    assert list(ticks.moments()) == sorted(ticks.moments())
+def test_of_an_endless_stream_the_last_moments_are_kept() -> None:
+    counting, endless = counted(), exchange(model="gpt-4o")
+    endless.observers = (counting,)
+    endless.streams()
+    endless.ticks.extend(float(moment) for moment in range(MAX_TICKS + 5))
+    endless.end()
+    text = exposed(counting)
+    assert len(endless.ticks) == MAX_TICKS
+    assert value(text, "llm_proxy_inter_chunk_seconds_count") == MAX_TICKS - 1
+    assert samples(text, "llm_proxy_time_to_first_token_seconds_count") == []
 
 
 def test_threads_that_come_first_together_share_the_meters() -> None:

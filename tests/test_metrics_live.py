@@ -111,6 +111,7 @@ def test_a_server_that_reloads_goes_on_counting(tmp_path: Path) -> None:
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     with running(MOCK, TMPDIR=str(tmp_path)) as server:
         ask(server, 1)
+        eventually(lambda: answered(server), 1.0)
         (folder,) = tmp_path.glob("*/metrics-*")
         assert folder.stat().st_mode & 0o777 == 0o700
         assert any(folder.iterdir())

@@ -4,8 +4,10 @@ prometheus-client takes one value at a time, which costs more than to send a chu
 may. So values are sorted into buckets here, and only the sums are written down.
 """
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import islice
+from operator import sub
 
 from prometheus_client import Histogram
 
@@ -17,14 +19,11 @@ class BulkHistogram(Histogram):
         """Observe how long after each moment the next one came; of fewer than two, nothing."""
         if len(moments) < 2:
             return
-        bounds = self._upper_bounds
-        counts = [0] * len(bounds)
-        before = moments[0]
-        for moment in moments:
-            counts[bisect_left(bounds, moment - before)] += 1  # a bucket holds its upper bound
-            before = moment
-        counts[0] -= 1  # of the first moment, which came after itself
-        for bucket, count in zip(self._buckets, counts, strict=True):
-            if count:
-                bucket.inc(count)
+        gaps = sorted(map(sub, islice(moments, 1, None), moments))
+        below = 0
+        for bucket, bound in zip(self._buckets, self._upper_bounds, strict=True):
+            up_to = bisect_right(gaps, bound, below)  # a bucket holds its upper bound
+            if up_to > below:
+                bucket.inc(up_to - below)
+                below = up_to
         self._sum.inc(moments[-1] - moments[0])

@@ -18,7 +18,8 @@ from llm_proxy.exchange import Exchange
 from llm_proxy.metrics.histogram import BulkHistogram
 from llm_proxy.metrics.labels import Bounded, method, route, status_class
 from llm_proxy.metrics.place import FOLDER, SEAT
-from llm_proxy.reply import Fact
+from llm_proxy.reply import Fact, Usage
+from llm_proxy.ticks import MAX_TICKS
 
 WHOLE_SECONDS = (
     0.001,
@@ -54,6 +55,8 @@ class Meters:
 
     def __init__(self, models: Iterable[str], redacted: Callable[[str], str]) -> None:
         self._model = Bounded(models, redacted)
+        self._series: dict[tuple[str, ...], tuple[Counter, Histogram]] = {}
+        self._kinds: dict[tuple[str, str], tuple[Counter, ...]] = {}
         self._folder = os.environ.get(FOLDER)
         if self._folder is not None and SEAT in os.environ:
             # In place of the process id: files of a new one for each that dies would never end.
@@ -131,21 +134,37 @@ class Meters:
 
     def ended(self, exchange: Exchange) -> None:
         where, model = route(exchange), self._model(exchange.model or "")
-        self._requests.labels(
-            method(exchange), where, model, str(exchange.status), exchange.outcome
-        ).inc()
+        named = (method(exchange), where, model, str(exchange.status), exchange.outcome)
         stream = "true" if exchange.open else "false"
-        self._duration.labels(where, stream).observe(exchange.seconds)
+        series = self._series.get((stream, *named))
+        if series is None:  # to find them each time would cost more than to count
+            series = (self._requests.labels(*named), self._duration.labels(where, stream))
+            self._series[stream, *named] = series
+        requests, duration = series
+        requests.inc()
+        duration.observe(exchange.seconds)
         if exchange.open:
-            self._open.labels(where).dec()
-            if moments := exchange.ticks.moments():
-                self._first.labels(where, model).observe(moments[0] - exchange.began)
-                self._gaps.labels(where, model).observe_gaps(moments)
+            self._ended_stream(exchange, where, model)
         if (usage := exchange.usage) is not None:
-            self._tokens.labels(where, model, "prompt").inc(usage.prompt_tokens)
-            self._tokens.labels(where, model, "completion").inc(usage.completion_tokens)
+            self._spent(usage, where, model)
         for facts in exchange.notes:
             self._noted(facts)
+
+    def _spent(self, usage: Usage, where: str, model: str) -> None:
+        kinds = self._kinds.get((where, model))
+        if kinds is None:
+            named = (self._tokens.labels(where, model, kind) for kind in ("prompt", "completion"))
+            kinds = self._kinds[where, model] = tuple(named)
+        prompt, completion = kinds
+        prompt.inc(usage.prompt_tokens)
+        completion.inc(usage.completion_tokens)
+
+    def _ended_stream(self, exchange: Exchange, where: str, model: str) -> None:
+        self._open.labels(where).dec()
+        moments = exchange.ticks
+        if 0 < len(moments) < MAX_TICKS:  # else the first one may have been dropped
+            self._first.labels(where, model).observe(moments[0] - exchange.began)
+        self._gaps.labels(where, model).observe_gaps(moments)
 
     def exposed(self, accepted: str) -> tuple[bytes, str]:
         """All metrics as text in the form that `accepted` prefers, and its media type."""

@@ -18,6 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from llm_proxy.exchange import Exchange
 from llm_proxy.reply import Fact
+from llm_proxy.ticks import MAX_TICKS
 
 OPERATIONS = {
     "/chat/completions": "chat",
@@ -159,6 +160,6 @@ def _generated(exchange: Exchange, operation: str, model: str) -> dict[str, Any]
         found["gen_ai.usage.output_tokens"] = exchange.usage.completion_tokens
     if exchange.reasons:
         found["gen_ai.response.finish_reasons"] = list(exchange.reasons)
-    if moments := exchange.ticks.moments():
+    if 0 < len(moments := exchange.ticks) < MAX_TICKS:
         found["gen_ai.response.time_to_first_chunk"] = moments[0] - exchange.began
     return found
