@@ -1,11 +1,14 @@
 """The composition root: the only module that knows both halves, and puts all together."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from flask import Flask
 
-from llm_proxy import adapter, control, edge, logs, mock
+from llm_proxy import adapter, control, edge, logs, metrics, mock
+from llm_proxy.exchange import Traces
+from llm_proxy.metrics import place as metrics_place
+from llm_proxy.metrics.counted import Counted
 from llm_proxy.mock import profiles
 from llm_proxy.settings import Settings, SettingsError, from_env
 from llm_proxy.sqlite import place
@@ -13,6 +16,7 @@ from llm_proxy.sqlite.database import DatabaseUnusable
 from llm_proxy.sqlite.journal import SqliteJournal
 from llm_proxy.sqlite.state import SqliteState
 from llm_proxy.sqlite.store import SqliteStore
+from llm_proxy.tracing import wanted as tracing
 
 
 def composed(settings: Settings | None = None) -> Flask:
@@ -35,13 +39,24 @@ def composed(settings: Settings | None = None) -> Flask:
         raise SettingsError([f"LLM_PROXY_JOURNAL: {error}"]) from None
     state = SqliteState(database)
     journal = None
+    redacted = logs.Redactor(settings.secrets)
     if server.journal != "off":
         # By a connection of its own: nobody who answers a request is to wait while it is written.
-        journal = SqliteJournal(
-            place.database(whereabouts), server.journal_max, logs.Redactor(settings.secrets)
-        )
+        journal = SqliteJournal(place.database(whereabouts), server.journal_max, redacted)
+    models = (*settings.mock.models, *(one.model for one in settings.upstreams))
+    counted = Counted(models, redacted)
+    if metrics_place.FOLDER in environ:  # a worker, better ready before its first request
+        counted.meters()
     app = Flask(__package__, static_folder=None)
-    edge.install(app, server, journal, journaled=("/mock/v1/", "/adapter/v1/", "/v1/"))
+    edge.install(
+        app,
+        server,
+        journal,
+        journaled=("/mock/v1/", "/adapter/v1/", "/v1/"),
+        observers=(counted,),
+        traces=_traces(environ, redacted),
+    )
+    app.register_blueprint(metrics.blueprint(counted))
     controls = control.blueprint(
         state,
         journal,
@@ -60,6 +75,14 @@ def composed(settings: Settings | None = None) -> Flask:
     return app
 
 
+def _traces(environ: Mapping[str, str], redacted: Callable[[str], str]) -> Traces | None:
+    if not tracing.wanted(environ):
+        return None
+    from llm_proxy.tracing import spans  # its packages are optional
+
+    return spans.Traces(redacted)
+
+
 def checked_settings(environ: Mapping[str, str]) -> Settings:
     """The settings, and the files that they name looked into.
 
@@ -75,9 +98,13 @@ def checked_settings(environ: Mapping[str, str]) -> Settings:
 
 def _settings(environ: Mapping[str, str]) -> Settings:
     """The settings; where some are wrong, what is wrong with the fixtures is listed, too."""
+    untraceable = tracing.problems(environ)
     try:
-        return from_env(environ)
+        settings = from_env(environ)
     except SettingsError as error:
         fixtures, recording = environ.get("MOCK_FIXTURES", ""), bool(environ.get("MOCK_RECORD"))
         further = mock.fixture_problems(fixtures, recording=recording)
-        raise SettingsError([*error.problems, *further]) from None
+        raise SettingsError([*error.problems, *further, *untraceable]) from None
+    if untraceable:
+        raise SettingsError(untraceable)
+    return settings

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from llm_proxy import cors, errors, incoming
 from llm_proxy.errors import ClientGone, InternalError, InvalidRequest, ProxyError
-from llm_proxy.exchange import Exchange
+from llm_proxy.exchange import Exchange, Observer, Traces
 from llm_proxy.journal.entry import Journal
 from llm_proxy.keys import Keys
 from llm_proxy.logs import bodies_wanted, log_exchange
@@ -35,20 +35,25 @@ def install(
     settings: ServerSettings,
     journal: Journal | None = None,
     journaled: tuple[str, ...] = (),
+    observers: tuple[Observer, ...] = (),
+    traces: Traces | None = None,
 ) -> None:
     """Give `app` its health route, its keys, CORS, its error handlers and its request log.
 
-    What is asked below the paths in `journaled` also goes into the journal.
+    What is asked below the paths in `journaled` also goes into the journal, and into `traces`
+    if there are any. The `observers` are told of every exchange.
     """
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # else //v1 is redirected, with a page in HTML
     app.add_url_rule(
         "/health", "health", lambda: Response(b'{"status":"ok"}', mimetype=error_shape.MEDIA_TYPE)
     )
-    app.before_request(_begin_exchange)
+    app.before_request(_begin_exchange(observers))
     if journal is not None:
         app.before_request(_journaling(journal, journaled))
     cors.install(app, settings.cors_origins)
+    if traces is not None:
+        app.before_request(_tracing(traces, journaled))
     if settings.api_keys or settings.api_keys_file:
         app.before_request(_key_check(Keys(settings.api_keys, settings.api_keys_file)))
     app.after_request(_finish_exchange)
@@ -58,13 +63,19 @@ def install(
     app.register_error_handler(Exception, _render_crash)
 
 
-def _begin_exchange() -> None:
-    g.exchange = Exchange(
-        method=request.method,
-        path=request.path,
-        tell=log_exchange,
-        keep_bodies=bodies_wanted(),
-    )
+def _begin_exchange(observers: tuple[Observer, ...]) -> Callable[[], None]:
+    def begin() -> None:
+        rule = request.url_rule
+        g.exchange = Exchange(
+            method=request.method,
+            path=request.path,
+            route="" if rule is None else rule.rule,
+            tell=log_exchange,
+            observers=observers,
+            keep_bodies=bodies_wanted(),
+        )
+
+    return begin
 
 
 def _journaling(journal: Journal, journaled: tuple[str, ...]) -> Callable[[], None]:
@@ -75,6 +86,16 @@ def _journaling(journal: Journal, journaled: tuple[str, ...]) -> Callable[[], No
             g.exchange.namespace = namespace_of(headers)
             g.exchange.keep_bytes = MAX_ANSWER_BYTES
             g.exchange.trace = Trace(headers, incoming.query(), incoming.peer())
+
+    return begin
+
+
+def _tracing(traces: Traces, journaled: tuple[str, ...]) -> Callable[[], None]:
+    def begin() -> None:
+        if request.path.startswith(journaled):
+            observer, headers = traces.begun(g.exchange, incoming.headers())
+            g.exchange.observers += (observer,)
+            incoming.replace_headers(headers)
 
     return begin
 

@@ -1,7 +1,7 @@
-"""One request and what became of it: the facts that the request log and the journal tell.
+"""One request and what became of it: the facts that the log, the journal and metrics tell.
 
-Filled in while the request is served, told once when it is over. Knows no Flask, no log
-format and no journal.
+Filled in while the request is served, told once when it is over. Knows no Flask, and nothing
+of those who are told.
 """
 
 import secrets
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from llm_proxy.errors import (
     ClientGone,
@@ -18,10 +18,36 @@ from llm_proxy.errors import (
     ScriptedError,
     UpstreamError,
 )
-from llm_proxy.reply import ChatRequest, Events, Fact, Noted, Usage, WireFault
+from llm_proxy.reply import ChatRequest, Events, Fact, FinishReason, Noted, Usage, WireFault
+from llm_proxy.ticks import Ticks, ticks
 from llm_proxy.trace import Trace
 
 Outcome = Literal["done", "refused", "failed", "upstream failed", "client gone", "scripted"]
+
+
+class Observer(Protocol):
+    """Somebody who is told how exchanges go on."""
+
+    def streams(self, exchange: "Exchange", /) -> None:
+        """The exchange is answered by a stream, which is open from now until it ends."""
+
+    def noted(self, exchange: "Exchange", facts: Mapping[str, Fact], /) -> None:
+        """A source has begun to tell facts, which it fills in until the exchange is over."""
+
+    def ended(self, exchange: "Exchange", /) -> None:
+        """The exchange is over, and all that is to be known of it is."""
+
+
+class Traces(Protocol):
+    """Where exchanges are made part of what is traced over several services."""
+
+    def begun(
+        self, exchange: "Exchange", headers: Mapping[str, str]
+    ) -> tuple[Observer, Mapping[str, str]]:
+        """Whoever traces the exchange of a client that sent these headers.
+
+        Further come the headers that tell those of it who are asked on behalf of the client.
+        """
 
 
 def _kept_nowhere(exchange: "Exchange") -> None:
@@ -34,33 +60,42 @@ class Exchange:
 
     `outcome`: `done`; `refused` (the client's mistake), `failed` (ours), `upstream failed`;
     `client gone` (it left before the end); `scripted` (a fault that somebody asked for).
-    `origin` tells which source answered. `size` is the bytes of the answer's body, which is
-    itself kept only where `keep_bodies` says so. `came_at` is in Unix seconds. `headers` go
-    out with the answer. `asked` is the request as the server understood it, `notes` are what
-    sources told of how they did, `fault` is what was made to go wrong, `error` what did.
-    `record` has the exchange written down, as one that ended in `ended_as`; where it does,
-    `trace` keeps what is needed for that, such as the first `keep_bytes` of the answer.
-    `objections` tells what OpenAI would have refused, when it is called: to find out takes
-    longer than to answer.
+    `route` is the rule of the URL that fits the path, or empty. `origin` tells which source
+    answered; `signed_model` is the model that the source put under its reply, `reasons` are why
+    its choices ended. `size` is the bytes of the answer's body, which is itself kept only where
+    `keep_bodies` says so. `came_at` is in Unix seconds; `began` is the same moment on the clock
+    of `ticks`, which are when the pieces of a stream were sent. `open` tells of a stream.
+    `headers` go out with the answer. `asked` is the request as the server understood it, `notes`
+    are what sources told of how they did, `fault` is what was made to go wrong, `error` what did.
+    `observers` are told how it goes on. `record` has the exchange written down, as one that ended
+    in `ended_as`; where it does, `trace` keeps what is needed for that, such as the first
+    `keep_bytes` of the answer. `objections` tells what OpenAI would have refused, when it is
+    called: to find out takes longer than to answer.
     """
 
     method: str
     path: str
+    route: str = ""
     tell: Callable[["Exchange"], None]
     record: Callable[["Exchange"], None] = _kept_nowhere
     trace: Trace | None = None
     keep_bytes: int = 0
+    observers: tuple[Observer, ...] = ()
     namespace: str = ""
     keep_bodies: bool = False
     id: str = field(default_factory=lambda: f"req_{secrets.token_hex(16)}")
     status: int = 0
     model: str | None = None
+    signed_model: str | None = None
     origin: str = ""
     asked: ChatRequest | None = None
     notes: list[Mapping[str, Fact]] = field(default_factory=list)
     fault: WireFault | None = None
     error: ProxyError | None = None
     stream: bool = False
+    open: bool = False
+    ticks: Ticks = field(default_factory=ticks)
+    reasons: list[FinishReason] = field(default_factory=list)
     usage: Usage | None = None
     size: int = 0
     objections: Callable[[], Sequence[ProxyError]] = tuple
@@ -69,9 +104,9 @@ class Exchange:
     request_body: bytes = b""
     response_body: list[bytes] = field(default_factory=list)
     came_at: float = field(default_factory=time.time)
+    began: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     ended_as: Outcome | None = None
-    began: float = field(default_factory=time.monotonic)
     over: bool = False
 
     def sent(self, chunk: bytes) -> bytes:
@@ -96,8 +131,16 @@ class Exchange:
             for event in events:
                 if isinstance(event, Noted):
                     self.notes.append(event.facts)
+                    for observer in self.observers:
+                        observer.noted(self, event.facts)
                 else:
                     yield event
+
+    def streams(self) -> None:
+        """Say that the answer is a stream, which `end` closes."""
+        self.open = True
+        for observer in self.observers:
+            observer.streams(self)
 
     def ended_by(self, error: ProxyError | ClientGone) -> None:
         """Say that `error` was how the exchange ended."""
@@ -125,6 +168,8 @@ class Exchange:
             self.over = True
             self.ending(self.outcome)
             self.tell(self)
+            for observer in self.observers:
+                observer.ended(self)
 
 
 def outcome_of(error: ProxyError | ClientGone) -> Outcome:

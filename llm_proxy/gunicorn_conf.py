@@ -4,6 +4,7 @@ Every setting can be overridden on the command line. `WEB_CONCURRENCY` sets the 
 worker processes; one is enough, as a worker here mostly waits.
 """
 
+import itertools
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 from llm_proxy import lifetime
 from llm_proxy.app import checked_settings
 from llm_proxy.journal import progress
+from llm_proxy.metrics import place as metrics_place
 from llm_proxy.settings import SettingsError
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.database import DatabaseUnusable
@@ -22,6 +24,9 @@ try:
     _server = checked_settings(os.environ).server
 except SettingsError as error:
     sys.exit(str(error))
+
+# A server that replaces itself (SIGUSR2) hands its own down to the new one.
+os.environ.pop(metrics_place.FOLDER, None)
 
 _host = f"[{_server.host}]" if ":" in _server.host else _server.host
 bind = f"{_host}:{_server.port}"
@@ -74,22 +79,38 @@ def on_starting(arbiter: Any) -> None:
     except DatabaseUnusable as error:
         sys.exit(str(SettingsError([f"LLM_PROXY_JOURNAL: {error}"])))
     progress.share()
+    metrics_place.begin(os.environ)
+
+
+def pre_fork(arbiter: Any, worker: Any) -> None:
+    """Let a worker count on where one has that is no more: so there are as few files as workers."""
+    taken = {other.seat for other in arbiter.WORKERS.values()}
+    worker.seat = next(number for number in itertools.count() if number not in taken)
 
 
 def post_fork(_: Any, worker: Any) -> None:
-    """Let a new worker tell the others how far it is with the journal, and know when to stop."""
+    """Tell a new worker where it counts, let it tell the others how far it is with the journal,
+    and know when to stop."""
+    os.environ[metrics_place.SEAT] = str(worker.seat)
     progress.begin(worker.age)
     lifetime.watch(lambda: not worker.alive)
 
 
 def child_exit(_: Any, worker: Any) -> None:
-    """See to it that nobody waits for a worker that has ended, however that was."""
+    """See to it that nobody waits for a worker that has ended, however that was; what it held is
+    forgotten, and what it has counted stays."""
     progress.end(worker.age)
+    if metrics_place.FOLDER in os.environ:
+        # Imported once the folder is known, for the workers to come.
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.seat)  # type: ignore[no-untyped-call]
 
 
 def on_exit(_: Any) -> None:
     """Leave no file behind that nobody could find again."""
     place.end(os.environ)
+    metrics_place.end(os.environ)
 
 
 def when_ready(arbiter: Any) -> None:

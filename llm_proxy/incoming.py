@@ -1,5 +1,7 @@
 """What Flask and the server know of a request: its body, its headers, its connection."""
 
+from collections.abc import Mapping
+
 from flask import request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
@@ -49,6 +51,11 @@ def peer() -> str:
     """The address that the connection comes from, and its port, if the server tells them."""
     host, port = request.environ.get("REMOTE_ADDR"), request.environ.get("REMOTE_PORT")
     return f"{host}:{port}" if port else host or ""
+
+
+def replace_headers(others: Mapping[str, str]) -> None:
+    """Let the request have these headers, as if they had been sent."""
+    request.environ |= {f"HTTP_{name.upper().replace('-', '_')}": others[name] for name in others}
 
 
 def client_clock() -> ClientClock:

@@ -118,6 +118,8 @@ class _Half:
                 with closing(lived(events, clock)) as timely:
                     reply = collect(timely)
                 exchange.usage, exchange.origin = reply.usage, reply.stamped.origin
+                exchange.signed_model = reply.stamped.model
+                exchange.reasons += [choice.reason for choice in reply.choices]
                 if exchange.trace is not None:
                     exchange.trace.reply = reply
                 document = surface.body(reply, *signed(asked, stamp, reply.stamped))
@@ -158,6 +160,7 @@ class _Half:
             exchange: Exchange = g.exchange
             exchange.model, exchange.usage = answer.model, answer.usage
             exchange.origin = answer.origin
+            exchange.notes += answer.notes
             if resource.metered:
                 self._limit(headers, answer.usage.total_tokens if answer.usage else 0)
             clock = incoming.client_clock()

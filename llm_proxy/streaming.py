@@ -30,6 +30,7 @@ from llm_proxy.reply import (
     ToolCallDelta,
     WireFault,
 )
+from llm_proxy.ticks import now
 from llm_proxy.trace import MAX_EVENT_BYTES
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ class EventStream(AnswerInPieces):
         silence_seconds: float,
     ) -> None:
         super().__init__(exchange, clock)
+        exchange.streams()
         self._events = lived(events, clock, silence_seconds)
         self._encoder_for = encoder
         self._stamped = Stamped()
@@ -130,9 +132,11 @@ class EventStream(AnswerInPieces):
     def _sign(self, stamped: Stamped) -> None:
         self._stamped = stamped
         self._exchange.origin = stamped.origin
+        self._exchange.signed_model = stamped.model
 
     def _run(self) -> Generator[bytes, None, None]:
         exchange, trace = self._exchange, self._exchange.trace
+        tick = exchange.ticks.append
         failure: ProxyError
         try:
             for event in self._from_the_first():
@@ -157,11 +161,14 @@ class EventStream(AnswerInPieces):
                 if chunk := self._encoder.encode(event):
                     yield chunk
                 match event:
-                    case Finish(usage=usage):
+                    case Finish(reason, usage):
                         exchange.usage = usage
+                        exchange.reasons.append(reason)
                     case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
+                        tick(now())
                         exchange.said(text)
                     case ToolCallDelta():
+                        tick(now())
                         exchange.said(event.arguments)
             exchange.ending("done" if self._fault is None else "scripted")
             yield self._encoder.end()

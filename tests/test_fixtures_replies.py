@@ -17,6 +17,7 @@ from llm_proxy.mock.fixtures.facts import facts_of
 from llm_proxy.reply import (
     Event,
     Finish,
+    Noted,
     Pause,
     ReasoningDelta,
     RefusalDelta,
@@ -35,7 +36,9 @@ NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 def played(document: Document, text: str = "hi", **fields: Any) -> list[Event]:
     settings = MockSettings(ttft_ms=fields.pop("ttft_ms", 0))
     source = mock_source(settings, library(document), now=lambda: NOW)
-    return list(source.reply(chat_request(text, **fields)))
+    noted, *events = source.reply(chat_request(text, **fields))
+    assert noted == Noted({"fixture": "matched"})
+    return events
 
 
 def said(response: Document, **more: Any) -> list[Event]:
@@ -171,6 +174,7 @@ def test_an_error_is_raised_behind_the_signature() -> None:
         library(fixture({}, {"error": error, "status": 429, "retryAfter": 2.5})),
     )
     events = source.reply(chat_request())
+    assert next(events) == Noted({"fixture": "matched"})
     assert next(events) == Stamped("fixture f.json#1")
     with pytest.raises(ScriptedError) as raised:
         next(events)

@@ -134,6 +134,7 @@ def without_times(fields: Mapping[str, str]) -> dict[str, str]:
 COUNTED = {"model": "gpt-4o", "prompt_tokens": "2", "completion_tokens": "2", "end": "done"}
 UPSTREAM_FAILED = {
     "model": "gpt-4o",
+    "upstream_model": "legacy-search",
     "upstream_words": "0",
     "upstream_citations": "0",
     "upstream_end": "upstream_failed",
@@ -398,6 +399,7 @@ def test_a_line_tells_how_the_upstream_answered(stream: bool, end: bytes) -> Non
     line = adapter_line(WORDS + chunk(citation("1")) + end + LAST_CHUNK, stream=stream)
     assert float(line.pop("upstream_first_ms")) > 0
     assert line == {
+        "upstream_model": "legacy-search",
         "upstream_words": "2",
         "upstream_citations": "1",
         "upstream_status": "200",
@@ -432,6 +434,7 @@ def test_a_line_tells_how_the_upstream_failed(
     line = adapter_line(*script, stream=stream)
     line.pop("upstream_first_ms", None)
     assert line == {
+        "upstream_model": "legacy-search",
         "upstream_status": "200",
         "upstream_citations": "0",
         "end": "upstream failed",

@@ -14,17 +14,20 @@ from llm_proxy.reply import Fact
 class Account:
     """The facts of one question, from the moment it is put.
 
-    `upstream_status` is the HTTP status of the answer, `upstream_first_ms` the time to the
-    first word, `upstream_words` and `upstream_citations` what came, `upstream_unknown` the
-    events that said neither, if there were any, `upstream_cause` what broke at the bottom of a
-    failure. `upstream_end` is `done`, the code of an error, or `left` where nobody wanted the
-    rest: the client went away, or had enough.
+    `upstream_model` is the model that stands for the upstream, `upstream_status` the HTTP status
+    of its answer, `upstream_first_ms` the time to the first word, `upstream_words` and
+    `upstream_citations` what came, `upstream_unknown` the events that said neither, if there
+    were any, `upstream_cause` what broke at the bottom of a failure. `upstream_end` is `done`,
+    the code of an error, or `left` where nobody wanted the rest: the client went away, or had
+    enough.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, model: str = "") -> None:
         self._began = time.monotonic()
         self._complete = False
         self.facts: dict[str, Fact] = {"upstream_words": 0, "upstream_citations": 0}
+        if model:
+            self.facts["upstream_model"] = model
 
     def answered(self, status: int) -> None:
         self.facts["upstream_status"] = status

@@ -25,6 +25,9 @@ from llm_proxy.reply import (
 )
 from llm_proxy.settings import AdapterSettings
 
+TRACED = ("traceparent", "tracestate")
+"""The headers that make the upstream's work a part of the client's trace (W3C, Trace Context)."""
+
 
 class LegacySource:
     """Asks the legacy API, once for each request."""
@@ -47,6 +50,7 @@ class LegacySource:
             question(request),
             session_params(request, self._settings),
             request.headers.get("authorization"),
+            {name: request.headers[name] for name in TRACED if name in request.headers},
         )
         if request.n == 1:
             yield from events
@@ -58,13 +62,21 @@ class LegacySource:
                 else:
                     yield from (replace(event, choice=choice) for choice in range(request.n))
 
-    def _answer(self, query: str, params: Mapping[str, str], authorization: str | None) -> Events:
+    def _answer(
+        self,
+        query: str,
+        params: Mapping[str, str],
+        authorization: str | None,
+        fields: Mapping[str, str],
+    ) -> Events:
         settings = self._settings
         citations: dict[str, Citation] = {}
         said = ""
-        account = Account()
+        account = Account(settings.model)
         yield Noted(account.facts)
-        asked = self._upstream.payloads(query, account, params=params, authorization=authorization)
+        asked = self._upstream.payloads(
+            query, account, params=params, authorization=authorization, fields=fields
+        )
         with closing(asked) as payloads:
             for meaning in self._meanings(payloads, account):
                 match meaning:

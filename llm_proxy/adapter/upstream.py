@@ -39,6 +39,7 @@ class Question(Struct, frozen=True):
     url: str
     document: bytes | None = None
     accepted: str = "text/event-stream"
+    fields: Mapping[str, str] = NO_PARAMS
 
 
 class Upstream:
@@ -58,12 +59,14 @@ class Upstream:
         *,
         params: Mapping[str, str] = NO_PARAMS,
         authorization: str | None = None,
+        fields: Mapping[str, str] = NO_PARAMS,
     ) -> Payloads:
         """Yield the payload of each event the moment it is there, and `None` now and then.
 
         The end of the body is the end of the answer. What became of it is put down in
         `account`. `params` are set in the query string. `authorization` is what the client
-        itself came with; it is sent only where STREAM_FORWARD_AUTHORIZATION says so.
+        itself came with; it is sent only where STREAM_FORWARD_AUTHORIZATION says so. `fields` are
+        further headers.
 
         Raises:
             UpstreamError: the legacy API cannot be reached, answers with an error or with
@@ -81,7 +84,13 @@ class Upstream:
                     url = search_url(
                         settings.url, settings.query_param, query, settings.max_query_bytes, params
                     )
-                    ask = partial(self._ask, Question("GET", url), authorization, account, attempt)
+                    ask = partial(
+                        self._ask,
+                        Question("GET", url, fields=fields),
+                        authorization,
+                        account,
+                        attempt,
+                    )
                     with self._called(ask) as (call, patience):
                         yield from payloads(
                             call, patience, settings.max_event_bytes, settings.dialect
@@ -148,7 +157,7 @@ class Upstream:
         return response
 
     def _put(self, question: Question, ticket: Ticket, call: Call) -> requests.Response:
-        fields = {"Accept": question.accepted, **ticket.fields}
+        fields = {"Accept": question.accepted, **question.fields, **ticket.fields}
         if question.document is not None:
             fields["Content-Type"] = JSON
         return self._send(call, question.method, question.url, fields, question.document)

@@ -9,6 +9,13 @@ from llm_proxy.mock.faults.precedence import NO_FAULTS, Faults
 from llm_proxy.mock.fixtures.facts import NAMED, Facts
 from llm_proxy.mock.fixtures.fixture import Match
 from llm_proxy.mock.fixtures.library import Fixtures
+from llm_proxy.reply import Fact
+
+MATCHED: Mapping[str, Fact] = {"fixture": "matched"}
+"""What is noted about a request that a fixture answers."""
+
+MISSED: Mapping[str, Fact] = {"fixture": "missed"}
+"""What is noted where fixtures were asked, and something else has to answer."""
 
 
 class Decision(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from llm_proxy.mock.decisions import Decision, Decisions
+from msgspec.structs import replace
+
+from llm_proxy.mock.decisions import MATCHED, MISSED, Decision, Decisions
 from llm_proxy.mock.faults.precedence import answered
 from llm_proxy.mock.fixtures.facts import embedding_facts
 from llm_proxy.mock.fixtures.fixture import Embedded, Failed
@@ -27,7 +29,6 @@ class Embeddings:
         Raises:
             InvalidRequest: as `openai_api.embeddings.parse` does.
             NoFixtureMatch: the request names a fixture that there is not.
-            ScriptedError: a fixture says so.
         """
         asked = embedding.parse(call.document)
         decision = self._decisions.decide(
@@ -36,17 +37,18 @@ class Embeddings:
         return answered(decision.trouble, lambda: self._answer(call, asked, decision))
 
     def _answer(self, call: Call, asked: EmbeddingRequest, decision: Decision) -> Answer:
-        origin = ""
+        origin, notes = "", () if decision.facts is None else (MISSED,)
         vectors: Iterable[Sequence[float]] = (vector(one, asked.dimensions) for one in asked.inputs)
         if decision.match is not None:
-            origin = f"fixture {decision.match.fixture.label}"
+            origin, notes = f"fixture {decision.match.fixture.label}", (MATCHED,)
             match decision.match.fixture.response:
                 case Failed() as failed:
-                    raise failed.error()
+                    error = failed.error()
+                    return Answer(error=error, model=asked.model, origin=origin, notes=notes)
                 case Embedded(written):
                     vectors = [written] * len(asked.inputs)
         elif self._recorder is not None:
-            return self._recorder(call)
+            return replace(self._recorder(call), notes=notes)
         usage = asked.usage(call.tokenizer)
         body = embedding.body(vectors, asked, usage)
-        return Answer(body=body, model=asked.model, usage=usage, origin=origin)
+        return Answer(body=body, model=asked.model, usage=usage, origin=origin, notes=notes)

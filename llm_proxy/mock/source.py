@@ -7,7 +7,7 @@ from datetime import datetime
 from llm_proxy.errors import NoFixtureMatch
 from llm_proxy.latest import Latest
 from llm_proxy.mock.chance import number_of
-from llm_proxy.mock.decisions import Decision, Decisions
+from llm_proxy.mock.decisions import MATCHED, MISSED, Decision, Decisions
 from llm_proxy.mock.faults.wrapper import troubled
 from llm_proxy.mock.fixtures.facts import facts_of
 from llm_proxy.mock.fixtures.replies import Told, utc_now
@@ -15,7 +15,7 @@ from llm_proxy.mock.pacing import Pace, paced
 from llm_proxy.mock.profiles import pace
 from llm_proxy.mock.unscripted import unscripted
 from llm_proxy.namespaces import namespace_of
-from llm_proxy.reply import ChatRequest, Events, Source
+from llm_proxy.reply import ChatRequest, Events, Noted, Source
 from llm_proxy.settings import MockSettings
 from llm_proxy.state import State
 
@@ -64,9 +64,12 @@ class MockSource:
         settings = self._settings
         number = number_of(request, settings.seed)
         if decision.match is not None:
+            yield Noted(MATCHED)
             told = Told(decision.match, request, number, self._now())
             yield from told.events(self._pace(request), settings.replay_speed)
             return
+        if decision.facts is not None:
+            yield Noted(MISSED)
         if self._recorder is not None:
             yield from self._recorder.reply(request)
             return

@@ -26,7 +26,14 @@ TURN_SECONDS = 0.25
 
 CONNECT_SECONDS = 10.0
 
-PASSED_HEADERS = ("authorization", "openai-beta", "openai-organization", "openai-project")
+PASSED_HEADERS = (
+    "authorization",
+    "openai-beta",
+    "openai-organization",
+    "openai-project",
+    "traceparent",
+    "tracestate",
+)
 """What is passed on of the headers of a request; nothing else of them is the API's business."""
 
 READ_BYTES = 65536
