@@ -129,7 +129,7 @@ class EventStream(AnswerInPieces):
         self._exchange.origin = stamped.origin
 
     def _run(self) -> Generator[bytes, None, None]:
-        exchange, trace = self._exchange, self._exchange.trace
+        exchange, trace, now = self._exchange, self._exchange.trace, self._clock.now
         failure: ProxyError
         try:
             for event in self._from_the_first():
@@ -146,7 +146,7 @@ class EventStream(AnswerInPieces):
                 if trace is not None:
                     if exchange.size < MAX_EVENT_BYTES:
                         trace.events.append(event)
-                        trace.at.append(self._clock.now())
+                        trace.at.append(now())
                     else:
                         trace.left_out += 1
                 if chunk := self._encoder.encode(event):

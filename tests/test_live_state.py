@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ def test_whoever_has_the_whole_answer_finds_the_exchange_at_the_other_worker(
     headers = {"X-Mock-Namespace": namespace}
     document = chat_document(stream=stream)
     for sleeper, reader in ((one, other), (other, one)) * 3:
-        with new_session() as session:
+        with new_session() as session, ThreadPoolExecutor(1) as pool:
             with asleep(sleeper):
                 answer = session.post(
                     server.url + CHAT, json=document, headers=headers, stream=True
@@ -132,7 +133,10 @@ def test_whoever_has_the_whole_answer_finds_the_exchange_at_the_other_worker(
                 else:
                     assert answer.json()["object"] == "chat.completion"
             with asleep(reader):
-                newest = listed(server, f"/requests?namespace={namespace}&limit=1")
+                # Who answered may not have written it down yet; the other one waits for that.
+                listing = pool.submit(listed, server, f"/requests?namespace={namespace}&limit=1")
+                time.sleep(0.1)
+            newest = listing.result()
         assert [(entry["id"], entry["outcome"], entry["request"]) for entry in newest] == [
             (answer.headers["x-request-id"], "done", document)
         ]
