@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from flask import request
+from flask import g, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from llm_proxy.clock import ClientClock
@@ -35,11 +35,14 @@ def body(max_bytes: int) -> bytes:
 
 def headers() -> dict[str, str]:
     """The headers of the request, their names in lower case (RFC 9110, 5.1: in any case)."""
-    return {
-        key[5:].replace("_", "-").lower(): value
-        for key, value in request.environ.items()
-        if key.startswith("HTTP_")
-    }
+    known: dict[str, str] | None = g.get("headers")
+    if known is None:  # several ask for them
+        known = g.headers = {
+            key[5:].replace("_", "-").lower(): value
+            for key, value in request.environ.items()
+            if key.startswith("HTTP_")
+        }
+    return known
 
 
 def query() -> str:

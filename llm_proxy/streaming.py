@@ -136,7 +136,7 @@ class EventStream(AnswerInPieces):
 
     def _run(self) -> Generator[bytes, None, None]:
         exchange, trace = self._exchange, self._exchange.trace
-        tick = exchange.ticks.append
+        moment, tick = self._clock.now, exchange.ticks.append
         failure: ProxyError
         try:
             for event in self._from_the_first():
@@ -155,7 +155,7 @@ class EventStream(AnswerInPieces):
                 if trace is not None:
                     if exchange.size < MAX_EVENT_BYTES:
                         trace.events.append(event)
-                        trace.at.append(self._clock.now())
+                        trace.at.append(moment())
                     else:
                         trace.left_out += 1
                 if chunk := self._encoder.encode(event):

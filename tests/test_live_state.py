@@ -1,10 +1,12 @@
 """One state for all workers of a real server, whichever of them is asked."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,37 @@ from tests.servers import (
     running,
     running_gunicorn,
 )
-from tests.workers import asleep, two_workers, workers
 
 CHAT = "/v1/chat/completions"
+_BOOTED = re.compile(r"Booting worker with pid: (\d+)")
+
+
+def workers(server: Server, count: int = 2) -> list[int]:
+    """The last two of the workers, of which so many must have been started by then."""
+    lines = server.wait_for_logs(count, _BOOTED.search)
+    found = [match for line in lines if (match := _BOOTED.search(line))]
+    return [int(match[1]) for match in found[-2:]]
+
+
+@contextmanager
+def asleep(pid: int) -> Iterator[None]:
+    """The other worker has to answer, as long as this one cannot."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def two_workers(**env: str) -> Iterator[tuple[Server, int, int]]:
+    """A server, and its two workers, both of which have come up."""
+    with running_gunicorn("--workers", "2", **env) as server:
+        one, other = workers(server)
+        for pid in (one, other):
+            with asleep(pid):
+                assert server.request("GET", "/health").status_code == 200
+        yield server, one, other
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +149,7 @@ def test_whoever_has_the_whole_answer_finds_the_exchange_at_the_other_worker(
     headers = {"X-Mock-Namespace": namespace}
     document = chat_document(stream=stream)
     for sleeper, reader in ((one, other), (other, one)) * 3:
-        with new_session() as session:
+        with new_session() as session, ThreadPoolExecutor(1) as pool:
             with asleep(sleeper):
                 answer = session.post(
                     server.url + CHAT, json=document, headers=headers, stream=True
@@ -129,7 +159,10 @@ def test_whoever_has_the_whole_answer_finds_the_exchange_at_the_other_worker(
                 else:
                     assert answer.json()["object"] == "chat.completion"
             with asleep(reader):
-                newest = listed(server, f"/requests?namespace={namespace}&limit=1")
+                # Who answered may not have written it down yet; the other one waits for that.
+                listing = pool.submit(listed, server, f"/requests?namespace={namespace}&limit=1")
+                time.sleep(0.1)
+            newest = listing.result()
         assert [(entry["id"], entry["outcome"], entry["request"]) for entry in newest] == [
             (answer.headers["x-request-id"], "done", document)
         ]

@@ -4,9 +4,10 @@ What is done for each event here counts: a reply has thousands of them.
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import Literal
+from operator import attrgetter
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -34,6 +35,8 @@ _KINDS: dict[type[Said], Kind] = {
     Annotations: "citations",
     Finish: "finish",
 }
+
+_TEXT_OF: Callable[[Any], str] = attrgetter("text")
 
 
 class Timed(Struct, array_like=True, gc=False):
@@ -68,7 +71,7 @@ def plain_texts(events: Sequence[Said]) -> list[str] | None:
     types = list(map(type, events))
     said = types.count(TextDelta)
     if said and (said == len(types) or (said == len(types) - 1 and types[-1] is Finish)):
-        return [event.text for event in events[:said] if isinstance(event, TextDelta)]
+        return list(map(_TEXT_OF, events[:said]))
     return None
 
 
