@@ -169,3 +169,16 @@ def test_a_race_that_is_never_won_ends() -> None:
     decisions = Decisions(Unattainable(state), Faults(state, Chaos(), 0))
     with pytest.raises(InternalError, match="used by others"):
         decisions.decide({}, lambda: facts_of(chat_request()))
+
+
+def test_what_was_set_is_read_once_whatever_else_changes() -> None:
+    state = empty_state()
+    fixtures = Fixtures(state)
+    state.add("fixture", "", fixture())
+    first = matched(fixtures, facts_of(chat_request()))
+    state.add("fault", "", {"status": 500})
+    state.add("fixture", "", fixture({"userMessage": "x"}))
+    second = matched(fixtures, facts_of(chat_request()))
+    assert first is not None
+    assert second is not None
+    assert first.fixture is second.fixture
