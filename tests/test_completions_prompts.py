@@ -148,15 +148,20 @@ def test_usage_is_the_sum_over_all_prompts_in_whatever_order(tmp_path: Path) -> 
 
 
 def test_each_prompt_is_cut_at_its_own_limit(tmp_path: Path) -> None:
-    """One whose reply is passed on as it came frees no other."""
+    """One whose reply was counted by somebody else frees no other."""
+    usage = {"prompt_tokens": 1, "completion_tokens": 1}
     mock = fixture_client(
         tmp_path,
-        fixture({"userMessage": "rect"}, {"content": "a b"}, recordedTimings={"ttftMs": 0}),
+        fixture(
+            {"userMessage": "rect"},
+            {"content": "one two", "usage": usage},
+            recordedTimings={"ttftMs": 0},
+        ),
         fixture({"userMessage": "other"}, {"content": "12345678"}),
     )
     sent = {"model": "m", "prompt": ["rect", "other"], "max_tokens": 1}
     choices = mock.post("/v1/completions", json=sent).get_json()["choices"]
     assert [(one["text"], one["finish_reason"]) for one in choices] == [
-        ("a b", "stop"),
+        ("one two", "stop"),
         ("1234", "length"),
     ]
