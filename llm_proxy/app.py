@@ -22,6 +22,10 @@ from llm_proxy.tracing import wanted as tracing
 def composed(settings: Settings | None = None) -> Flask:
     """The WSGI application; without `settings` they are read from the environment.
 
+    In a worker, broken fixtures are logged and left out: whoever started the server looked at
+    them before, and a worker that takes the place of another must not fail where that one
+    would have gone on.
+
     Raises:
         SettingsError: some settings are wrong.
     """
@@ -65,8 +69,15 @@ def composed(settings: Settings | None = None) -> Flask:
         profiles=profiles.NAMES,
     )
     app.register_blueprint(controls, url_prefix="/control")
+    mocked = mock.blueprint(
+        settings.mock,
+        server,
+        state,
+        SqliteStore(database, "mock"),
+        broken_left_out=place.FILE in environ,  # handed down: this is a worker
+    )
     halves = {
-        "mock": mock.blueprint(settings.mock, server, state, SqliteStore(database, "mock")),
+        "mock": mocked,
         "adapter": adapter.blueprint(settings.upstreams, server, SqliteStore(database, "adapter")),
     }
     for name, half in halves.items():

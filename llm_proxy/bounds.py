@@ -3,6 +3,7 @@
 Works on the events of any source, so that every surface and both halves keep them alike.
 """
 
+from collections.abc import Sequence
 from contextlib import closing
 
 from llm_proxy.reply import (
@@ -19,7 +20,7 @@ from llm_proxy.reply import (
     TextDelta,
     ToolCallDelta,
 )
-from llm_proxy.tokenizers import Tokenizer
+from llm_proxy.tokenizers import Budget, Tokenizer
 
 
 def bounded(events: Events, request: ChatRequest, tokenizer: Tokenizer) -> Events:
@@ -27,11 +28,14 @@ def bounded(events: Events, request: ChatRequest, tokenizer: Tokenizer) -> Event
 
     The stop sequence itself is not part of the answer (API reference, `stop`). When all
     choices have been cut the source is closed: nobody waits for what it would still say.
-    A reply that is signed as verbatim is left as it is.
+    A reply that is signed as verbatim is left as it is. One that is signed with a count of its
+    tokens that keeps `max_tokens` is not cut there, however many they are in our own count;
+    where it does not keep them, ours decides, as only that can tell where to cut.
     """
     if not request.stop and request.max_tokens is None:
         yield from events
         return
+    limit = request.max_tokens
     choices: dict[int, _Bounded] = {}
     with closing(events):
         for event in events:
@@ -40,20 +44,29 @@ def bounded(events: Events, request: ChatRequest, tokenizer: Tokenizer) -> Event
                 if isinstance(event, Stamped) and event.verbatim:
                     yield from events
                     return
+                if isinstance(event, Stamped) and _keeps(event, limit):
+                    limit = None
                 continue
-            choice = choices.setdefault(event.choice, _Bounded(request, tokenizer))
+            if event.choice not in choices:
+                budget = None if limit is None else tokenizer.budget(limit)
+                choices[event.choice] = _Bounded(request.stop, budget)
+            choice = choices[event.choice]
             yield from choice.cut(event)
             if len(choices) == request.n and all(one.ended for one in choices.values()):
                 return
 
 
+def _keeps(signed: Stamped, limit: int | None) -> bool:
+    counted = signed.completion_tokens
+    return limit is not None and counted is not None and counted <= limit
+
+
 class _Bounded:
     """One choice: what it may still say, and text held back as a stop sequence may begin in it."""
 
-    def __init__(self, request: ChatRequest, tokenizer: Tokenizer) -> None:
-        self._stop = request.stop
-        limit = request.max_tokens
-        self._budget = None if limit is None else tokenizer.budget(limit)
+    def __init__(self, stop: Sequence[str], budget: Budget | None) -> None:
+        self._stop = stop
+        self._budget = budget
         self._held = ""
         self.ended = False
 

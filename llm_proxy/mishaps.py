@@ -1,7 +1,7 @@
 """Mishaps: what goes wrong with the bytes of an answer on their way, when a `WireFault` says so.
 
 Pure: the bytes of an answer in, what is to happen on the wire out. Knows no API and no
-socket; who plays it is `streaming`. The rules of server-sent events that it bends or breaks
+socket; who plays it is `pieces`. The rules of server-sent events that it bends or breaks
 are those of WHATWG HTML, 9.2.
 """
 

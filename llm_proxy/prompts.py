@@ -3,27 +3,37 @@
 The API takes many prompts at once only to save round trips; a source need not know of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 from msgspec.structs import replace
 
 from llm_proxy.reply import ASIDES, ChatRequest, Event, Events, Finish, Source, Usage
 
+Wrapper = Callable[[Events, ChatRequest], Events]
 
-def replies(source: Source, request: ChatRequest) -> Events:
+
+def as_it_is(events: Events, _: ChatRequest) -> Events:
+    """The reply without anything around it."""
+    return events
+
+
+def replies(source: Source, request: ChatRequest, wrapped: Wrapper = as_it_is) -> Events:
     """The reply to a request; to one with several prompts, the replies one after the other.
 
+    Each reply is `wrapped`, together with the request that it is a reply to, before they are
+    put in one row and their usage is added up: limits and counts are those of one prompt.
+
     Raises:
-        ProxyError: as the source raises it, for any of the prompts.
+        ProxyError: as the source or the wrapper raises it, for any of the prompts.
     """
     if request.endpoint != "completions" or len(request.messages) == 1:
-        yield from source.reply(request)
+        yield from wrapped(source.reply(request), request)
         return
     before = Usage(0, 0)
     for index, alone in enumerate(separated(request)):
         counted = Usage(0, 0)
-        with closing(source.reply(alone)) as events:
+        with closing(wrapped(source.reply(alone), alone)) as events:
             for event in events:
                 if isinstance(event, Finish) and event.usage is not None:
                     counted = event.usage

@@ -144,8 +144,9 @@ class Stamped(Struct, frozen=True):
 
     `origin` tells people which source it was, and which part of it. `id` is a whole one, with
     its prefix; `created` is in Unix seconds. What is not set is made up by the shell. A
-    `verbatim` reply is passed on as it came: whoever wrote it kept the limits of the request
-    by counting in its own way, so nobody is to cut it again.
+    `verbatim` reply is passed on as it comes: whoever writes it keeps the limits of this
+    request by counting in its own way, so nobody is to cut it again. One that was written for
+    another request tells the `completion_tokens` that were counted then, if it is known.
     """
 
     origin: str = ""
@@ -154,6 +155,7 @@ class Stamped(Struct, frozen=True):
     model: str | None = None
     fingerprint: str | None = None
     verbatim: bool = False
+    completion_tokens: int | None = None
 
 
 class WireFault(Struct, frozen=True):

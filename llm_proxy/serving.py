@@ -108,9 +108,15 @@ class _Half:
             prompt_tokens = count_prompt(asked, self._tokenizer)
             self._limit(asked.headers, prompt_tokens + (asked.max_tokens or 0))
             stamp = Stamp(secrets.token_hex(15), int(time.time()))
-            events = exchange.noting(replies(self._source, asked))
-            events = bounded(events, asked, self._tokenizer)
-            events = metered(events, prompt_tokens, self._tokenizer)
+
+            def measured(events: Events, alone: ChatRequest) -> Events:
+                """The reply to one prompt within its bounds, and counted."""
+                events = bounded(events, alone, self._tokenizer)
+                whole = alone is asked  # it is the only one, and has been counted
+                tokens = prompt_tokens if whole else count_prompt(alone, self._tokenizer)
+                return metered(events, tokens, self._tokenizer)
+
+            events = exchange.noting(replies(self._source, asked, measured))
             if asked.store:
                 events = self._kept(events, surface, asked, stamp)
             clock = incoming.client_clock()

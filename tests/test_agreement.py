@@ -14,7 +14,7 @@ from llm_proxy.folding import collect
 from llm_proxy.openai_api.surface import Surface
 from llm_proxy.openai_api.surfaces import SURFACES
 from llm_proxy.prompts import replies
-from llm_proxy.reply import ASIDES, Events, Source
+from llm_proxy.reply import ASIDES, ChatRequest, Events, Source
 from llm_proxy.settings import AdapterSettings, MockSettings
 from llm_proxy.tokenizers import Characters, Exact, Tokenizer
 from llm_proxy.tokens import count_prompt, metered
@@ -94,10 +94,13 @@ def test_a_stream_folded_is_the_json_answer(
     options = {"stream_options": {"include_usage": True}} if "respon" not in surface.path else {}
     request = surface.parse(json.dumps(document | options).encode())
 
-    def events() -> Events:
+    def measured(reply: Events, alone: ChatRequest) -> Events:
         counter = TOKENIZERS[tokenizer]
-        reply = bounded(replies(SOURCES[source], request), request, counter)
-        return metered(reply, count_prompt(request, counter), counter)
+        bound = bounded(reply, alone, counter)
+        return metered(bound, count_prompt(alone, counter), counter)
+
+    def events() -> Events:
+        return replies(SOURCES[source], request, measured)
 
     encoder = surface.encoder(request, STAMP)
     stream = (

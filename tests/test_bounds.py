@@ -9,8 +9,10 @@ from llm_proxy.reply import (
     Annotations,
     Event,
     Finish,
+    FinishReason,
     Pause,
     ReasoningDelta,
+    Stamped,
     TextDelta,
     ToolCallDelta,
     spoken,
@@ -119,6 +121,39 @@ def test_choices_are_bounded_each_for_itself() -> None:
         Finish("stop", None, 0),
         Pause(1),
         Finish("stop", None, 1),
+    ]
+
+
+def test_a_verbatim_reply_is_left_as_it_is() -> None:
+    events: list[Event] = [Stamped(verbatim=True), TextDelta("12345678"), Finish()]
+    request = chat_request(max_tokens=1, stop=("5",))
+    assert list(bounded(stream_of(events), request, CHARACTERS)) == events
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "text", "reason"),
+    [(3, "12345678 b", "length"), (2, "12345678 b", "length"), (1, "1234", "length")],
+)
+def test_a_count_that_keeps_the_limit_is_believed(
+    max_tokens: int, text: str, reason: FinishReason
+) -> None:
+    """The API that was recorded may have cut the reply by its count; ours is another one."""
+    events: list[Event] = [
+        Stamped(completion_tokens=2),
+        TextDelta("12345678 b"),
+        Finish("length"),
+    ]
+    request = chat_request(max_tokens=max_tokens)
+    _, *said, finish = bounded(stream_of(events), request, CHARACTERS)
+    assert (said, finish) == ([TextDelta(text)], Finish(reason))
+
+
+def test_a_count_that_keeps_the_limit_does_not_keep_a_stop_sequence_out() -> None:
+    events: list[Event] = [Stamped(completion_tokens=2), TextDelta("one two"), Finish()]
+    request = chat_request(max_tokens=5, stop=("two",))
+    assert list(bounded(stream_of(events), request, CHARACTERS))[1:] == [
+        TextDelta("one "),
+        Finish("stop"),
     ]
 
 

@@ -1,10 +1,12 @@
 """Several prompts in one request: each is asked alone, and the choices stand in one row."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from llm_proxy.bounds import bounded
 from llm_proxy.errors import UpstreamError
 from llm_proxy.prompts import replies, separated
 from llm_proxy.reply import (
@@ -15,10 +17,14 @@ from llm_proxy.reply import (
     Events,
     Finish,
     Message,
+    Stamped,
     TextDelta,
     Usage,
 )
+from llm_proxy.tokenizers import Characters
+from llm_proxy.tokens import count_prompt, metered
 from tests.builders import stream_of
+from tests.fixtures import fixture, fixture_client
 
 
 class Echo:
@@ -102,3 +108,60 @@ def test_closing_the_reply_closes_the_source() -> None:
     next(events)
     events.close()
     assert source.closed == 1
+
+
+def test_each_reply_is_wrapped_with_its_own_request() -> None:
+    """So are its bounds kept, and its tokens counted, whatever the source tells of others."""
+
+    class Mixed:
+        def reply(self, request: ChatRequest) -> Events:
+            knows = request.part == 0
+            yield Stamped("known", verbatim=knows)
+            yield TextDelta("12345678")
+            yield Finish("stop", Usage(100, 50) if knows else None)
+
+    def measured(events: Events, alone: ChatRequest) -> Events:
+        bound = bounded(events, alone, Characters())
+        return metered(bound, count_prompt(alone, Characters()), Characters())
+
+    request = replace(asked("1234", "12345678"), max_tokens=1)
+    assert list(replies(Mixed(), request, measured)) == [
+        Stamped("known", verbatim=True),
+        TextDelta("12345678", 0),
+        Finish("stop", Usage(100, 50), 0),
+        Stamped("known"),
+        TextDelta("1234", 1),
+        Finish("length", Usage(102, 51), 1),
+    ]
+
+
+def test_usage_is_the_sum_over_all_prompts_in_whatever_order(tmp_path: Path) -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 50}
+    mock = fixture_client(
+        tmp_path,
+        fixture({"userMessage": "told"}, {"content": "x", "usage": usage}),
+        fixture({"userMessage": "other"}, {"content": "12345678"}),
+    )
+    for prompts in (["told", "other"], ["other", "told"]):
+        answer = mock.post("/v1/completions", json={"model": "m", "prompt": prompts}).get_json()
+        assert (answer["usage"]["prompt_tokens"], answer["usage"]["completion_tokens"]) == (102, 52)
+
+
+def test_each_prompt_is_cut_at_its_own_limit(tmp_path: Path) -> None:
+    """One whose reply was counted by somebody else frees no other."""
+    usage = {"prompt_tokens": 1, "completion_tokens": 1}
+    mock = fixture_client(
+        tmp_path,
+        fixture(
+            {"userMessage": "rect"},
+            {"content": "one two", "usage": usage},
+            recordedTimings={"ttftMs": 0},
+        ),
+        fixture({"userMessage": "other"}, {"content": "12345678"}),
+    )
+    sent = {"model": "m", "prompt": ["rect", "other"], "max_tokens": 1}
+    choices = mock.post("/v1/completions", json=sent).get_json()["choices"]
+    assert [(one["text"], one["finish_reason"]) for one in choices] == [
+        ("one two", "stop"),
+        ("1234", "length"),
+    ]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures import Document, fixture, text
-from tests.servers import GUNICORN, Server, ended, running_gunicorn
+from tests.servers import GUNICORN, Server, ended, running_gunicorn, worker
 
 LOOK = {"type": "function", "function": {"name": "look", "parameters": {}}}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
@@ -188,3 +189,27 @@ def test_fixtures_are_checked_for_other_ends(tmp_path: Path) -> None:
     file.write_text(json.dumps({"fixtures": [{"match": {"modle": "a"}, "response": {}}]}))
     wrong = "error: a.json#1: match.modle: the key 'modle' is not known; is it 'model'?"
     assert validated(str(file)) == (1, [wrong, "0 good fixtures, 1 errors, 0 warnings"])
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGHUP])
+def test_a_worker_that_is_replaced_while_fixtures_are_broken_has_the_good_ones(
+    tmp_path: Path, end: signal.Signals
+) -> None:
+    """One that refused to start would be started again for ever, or end the whole server."""
+    file = tmp_path / "a.json"
+    file.write_text(text(fixture({}, {"content": "old"})))
+    with running_gunicorn(MOCK_FIXTURES=str(tmp_path), MOCK_REPLY="none") as server:
+        assert ask(server) == "old"
+        write(file, text(fixture({"userMesage": "a"}), fixture({}, {"content": "good"})))
+        assert ask(server) == "old"
+        if end == signal.SIGKILL:
+            os.kill(int(worker(server).name), end)
+        else:
+            server.process.send_signal(end)
+        server.wait_for_log(lambda line: "are broken; the good ones are in use" in line)
+        server.wait_for_logs(2, lambda line: "Booting worker" in line)
+        if end == signal.SIGHUP:
+            server.wait_for_log(lambda line: "Worker exiting" in line)
+        assert ask(server) == "good"
+        write(file, text(fixture({}, {"content": "new"})))
+        assert ask(server) == "new"

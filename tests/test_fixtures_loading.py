@@ -1,10 +1,11 @@
 """Fixture files: what loads, in which order, and how a mistake is told."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from llm_proxy.mock.fixtures.loading import loaded
+from llm_proxy.mock.fixtures.loading import Loader, loaded
 from tests.fixtures import SAID, Document, fixture, text
 
 HELLO = fixture({"userMessage": "hello"})
@@ -176,3 +177,22 @@ def test_what_aimock_knows_and_nothing_here_acts_on_is_warned_about(tmp_path: Pa
         "a.json#1: response.role: it has no effect here",
         "a.json#1: response.webSearches: it has no effect here",
     ]
+
+
+def test_what_is_loaded_again_is_read_only_where_it_has_changed(tmp_path: Path) -> None:
+    same, other = tmp_path / "a.json", tmp_path / "b.json"
+    for file in (same, other):
+        file.write_text(text(HELLO, fixture({}, {**SAID, "role": "assistant"})))
+        os.utime(file, (1, 1))  # long ago: what has just changed may change once more
+    loader = Loader(tmp_path)
+    before = loader.load()
+    other.write_text(text(HELLO))
+    (tmp_path / "c.json").write_text(text(HELLO))
+    after = loader.load()
+    assert [one.label for one in after.fixtures] == ["a.json#1", "a.json#2", "b.json#1", "c.json#1"]
+    assert after.fixtures[0] is before.fixtures[0]
+    assert [str(one) for one in after.warnings] == [
+        "a.json#2: response.role: it has no effect here"
+    ]
+    same.unlink()
+    assert [one.label for one in loader.load().fixtures] == ["b.json#1", "c.json#1"]

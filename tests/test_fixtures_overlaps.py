@@ -128,3 +128,12 @@ def test_a_fixture_that_is_said_to_be_shadowed_is(
     facts = facts_of(chat_request(user))
     facts.model = model
     assert held(other, facts) is None or held(one, facts) is not None
+
+
+def test_of_many_patterns_few_are_compared_with_one() -> None:
+    """Recordings are such: each has a pattern of its own, and they share all the rest."""
+    match = {"model": "gpt-4o", "turnIndex": 0}
+    many = parsed(
+        *(fixture({**match, "userMessage": {"regex": rf"\Anumber {n}\Z"}}) for n in range(50))
+    )
+    assert [len(Index(many).wider(one)) for one in many] == [1] * 50

@@ -280,3 +280,28 @@ def test_an_embedding_is_that_of_every_input(tmp_path: Path) -> None:
     assert mock.post("/v1/embeddings", json={**sent, "input": "b"}).status_code == 400
     made_up = mock.post("/v1/embeddings", json={**sent, "input": "zz"}).get_json()
     assert len(made_up["data"][0]["embedding"]) == 1536
+
+
+def test_a_replay_ends_where_the_request_says(tmp_path: Path) -> None:
+    """Not where the API that was recorded has counted no more tokens than are allowed."""
+    usage = {"prompt_tokens": 1, "completion_tokens": 3}
+    response = {"content": "Who asks, says it twice", "finishReason": "length", "usage": usage}
+    mock = fixture_client(
+        tmp_path,
+        fixture({"userMessage": "recorded"}, response, recordedTimings={"ttftMs": 0}),
+        fixture({"userMessage": "written"}, response),
+        fixture({"userMessage": "timed"}, {"content": "Who asks"}, recordedTimings={"ttftMs": 0}),
+    )
+
+    def answered(text: str, **limits: Any) -> tuple[str, str]:
+        answer = mock.post("/v1/chat/completions", json=chat_document(text, **limits))
+        choice = answer.get_json()["choices"][0]
+        return choice["message"]["content"], choice["finish_reason"]
+
+    whole = (response["content"], "length")
+    assert answered("recorded") == answered("recorded", max_tokens=3) == whole
+    assert answered("recorded", max_tokens=2) == ("Who asks", "length")
+    assert answered("recorded", max_tokens=3, stop=["says"]) == ("Who asks, ", "stop")
+    assert answered("written", max_tokens=3) == ("Who asks, sa", "length")
+    assert answered("timed", max_tokens=1) == ("Who ", "length")
+    assert answered("timed", stop="asks") == ("Who ", "stop")

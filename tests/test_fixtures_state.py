@@ -3,8 +3,14 @@
 import threading
 from collections import Counter
 
+import pytest
+
+from llm_proxy.chaos import Chaos
+from llm_proxy.errors import InternalError, NoFixtureMatch
+from llm_proxy.mock.decisions import Decisions
+from llm_proxy.mock.faults.precedence import Faults
 from llm_proxy.mock.fixtures.facts import facts_of
-from llm_proxy.mock.fixtures.library import Fixtures
+from llm_proxy.mock.fixtures.library import Fixtures, Found
 from llm_proxy.reply import ChatRequest
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.state import SqliteState
@@ -133,3 +139,46 @@ def test_a_broken_fixture_of_run_time_is_left_out() -> None:
     state = empty_state()
     state.add("fixture", "", {"match": {}, "respnse": {}})
     assert numbers(library(fixture(), state=state), chat_request(), 1) == ["f.json#1"]
+
+
+def test_a_fixture_asked_for_by_name_is_used_as_often_as_it_may_be() -> None:
+    state = empty_state()
+    number = state.add("fixture", "", fixture(name="once"), times=1)
+    request = chat_request(headers={"x-mock-fixture": "once"})
+    fixtures = Fixtures(state)
+    label = f"run time#{number} (once)"
+    assert numbers(fixtures, request, 1) == [label]
+    with pytest.raises(NoFixtureMatch) as refused:
+        fixtures.find(facts_of(request))
+    assert refused.value.message == (
+        f"x-mock-fixture: the fixture {label} has been used as often as it may be."
+    )
+    assert numbers(library(fixture(name="once"), state=state), request, 1) == ["f.json#1 (once)"]
+
+
+class Unattainable(Fixtures):
+    """Fixtures of which somebody else always has the turn."""
+
+    def counted(self, found: Found) -> bool:  # noqa: ARG002
+        return False
+
+
+def test_a_race_that_is_never_won_ends() -> None:
+    state = empty_state()
+    state.add("fixture", "", fixture())
+    decisions = Decisions(Unattainable(state), Faults(state, Chaos(), 0))
+    with pytest.raises(InternalError, match="used by others"):
+        decisions.decide({}, lambda: facts_of(chat_request()))
+
+
+def test_what_was_set_is_read_once_whatever_else_changes() -> None:
+    state = empty_state()
+    fixtures = Fixtures(state)
+    state.add("fixture", "", fixture())
+    first = matched(fixtures, facts_of(chat_request()))
+    state.add("fault", "", {"status": 500})
+    state.add("fixture", "", fixture({"userMessage": "x"}))
+    second = matched(fixtures, facts_of(chat_request()))
+    assert first is not None
+    assert second is not None
+    assert first.fixture is second.fixture

@@ -1,6 +1,7 @@
 """Templates in fixtures: what is filled in, what stays as it is, and where they end."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from llm_proxy.mock.fixtures.problems import BrokenFixtures
 from llm_proxy.reply import Stamped, TextDelta, ToolCallDelta
 from llm_proxy.settings import MockSettings
 from tests.builders import chat_document, chat_request, mock_source
-from tests.fixtures import Document, fixture, library, parsed
+from tests.fixtures import Document, fixture, fixture_client, library, parsed
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 ORDER = {"userMessage": {"regex": r"order (?P<order>\S+)"}}
@@ -122,3 +123,52 @@ def test_a_template_that_fails_or_does_not_end_is_an_error(written: str, message
         answered(content(written), ours=True)
     assert failed.value.code == "template_failed"
     assert message in failed.value.message
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("chat/completions", {"messages": [{"role": "user", "content": "hi"}]}),
+        (
+            "chat/completions",
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]},
+        ),
+        ("responses", {"input": "hi"}),
+        ("responses", {"input": [{"role": "user", "content": "hi"}]}),
+        ("completions", {"prompt": "hi"}),
+        ("completions", {"prompt": ["hi"]}),
+    ],
+)
+def test_a_template_sees_the_same_of_a_request_on_every_surface(
+    tmp_path: Path, path: str, fields: Document
+) -> None:
+    written = "{{ request.text }} {{ request.messages[-1].role }} "
+    written += "{{ request.messages[-1].content }} {{ request.model }} {{ request.user }}"
+    mock = fixture_client(tmp_path, content(written))
+    answer = mock.post(f"/v1/{path}", json={"model": "gpt-4o", "user": "ada", **fields})
+    assert "hi user hi gpt-4o ada" in answer.get_data(as_text=True)
+
+
+def test_a_template_sees_the_calls_of_a_conversation_on_every_surface(tmp_path: Path) -> None:
+    written = "{{ request.messages[1].tool_calls[0].function.arguments }} "
+    written += "{{ request.messages[-1].tool_call_id }} {{ request.messages[-1].content }}"
+    mock = fixture_client(tmp_path, content(written))
+    asked = {"role": "user", "content": "hi"}
+    called = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    chat = [
+        asked,
+        {"role": "assistant", "content": None, "tool_calls": [called]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "done"},
+    ]
+    items = [
+        asked,
+        {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "call_1", "output": "done"},
+    ]
+    cases: dict[str, Document] = {
+        "chat/completions": {"messages": chat},
+        "responses": {"input": items},
+    }
+    for path, fields in cases.items():
+        answer = mock.post(f"/v1/{path}", json={"model": "gpt-4o", **fields})
+        assert "{} call_1 done" in answer.get_data(as_text=True)

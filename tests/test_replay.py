@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.bounds import bounded
 from llm_proxy.folding import collect
 from llm_proxy.mock.replay import RecordedTimings, timed
 from llm_proxy.reply import (
@@ -20,19 +19,18 @@ from llm_proxy.reply import (
     ToolCallDelta,
     WireFault,
 )
-from llm_proxy.tokenizers import Characters
-from tests.builders import chat_request, stream_of
+from tests.builders import stream_of
 
 TIMINGS = RecordedTimings(ttft_ms=500, intervals_ms=(20, 0, 40), chunk_lengths=(3, 4, 0, 2))
+SIGNED = Stamped("fixture")
 EVENTS: list[Event] = [
-    Stamped("fixture"),
+    SIGNED,
     ReasoningDelta("hmm"),
     TextDelta("a "),
     TextDelta("bc"),
     ToolCallDelta(0, "call_1", "f", "{}"),
     Finish("tool_calls"),
 ]
-VERBATIM = Stamped("fixture", verbatim=True)
 
 
 def played(
@@ -43,7 +41,7 @@ def played(
 
 def test_a_reply_comes_in_its_chunks_and_each_in_its_time() -> None:
     assert played(EVENTS) == [
-        VERBATIM,
+        SIGNED,
         Pause(0.5),
         ReasoningDelta("hmm"),
         Pause(0.02),
@@ -67,7 +65,6 @@ def test_at_speed_0_the_chunks_are_the_same_without_the_pauses() -> None:
 def test_without_lengths_a_reply_keeps_its_pieces() -> None:
     timings = RecordedTimings(ttft_ms=1000)
     assert played([TextDelta("a "), TextDelta("b"), Finish()], timings) == [
-        Stamped(verbatim=True),
         Pause(1),
         TextDelta("a "),
         TextDelta("b"),
@@ -77,34 +74,24 @@ def test_without_lengths_a_reply_keeps_its_pieces() -> None:
 
 def test_a_text_that_was_edited_is_told_whole() -> None:
     timings = RecordedTimings(chunk_lengths=(1, 2))
-    assert played([TextDelta("abcdef"), Finish()], timings)[1:-1] == [
+    assert played([TextDelta("abcdef"), Finish()], timings)[:-1] == [
         TextDelta("a"),
         TextDelta("bc"),
         TextDelta("def"),
     ]
-    assert played([TextDelta("ab"), Finish()], timings)[1:-1] == [TextDelta("a"), TextDelta("b")]
+    assert played([TextDelta("ab"), Finish()], timings)[:-1] == [TextDelta("a"), TextDelta("b")]
 
 
 def test_an_empty_reply_takes_its_time_too() -> None:
-    assert played([Finish()]) == [Stamped(verbatim=True), Pause(0.5), Finish()]
+    assert played([Finish()]) == [Pause(0.5), Finish()]
 
 
 def test_a_fault_stays_the_first_event() -> None:
     fault = WireFault("reset")
-    assert played([fault, VERBATIM, TextDelta("abc"), Finish()])[:3] == [
+    assert played([fault, SIGNED, TextDelta("abc"), Finish()])[:3] == [
         fault,
-        VERBATIM,
+        SIGNED,
         Pause(0.5),
-    ]
-
-
-def test_a_replayed_reply_is_not_cut_again() -> None:
-    """The API counted its tokens in its own way when it kept `max_tokens`."""
-    request = chat_request(max_tokens=1, stop=("b",))
-    events = timed(stream_of([TextDelta("abcdefgh"), Finish("length")]), RecordedTimings(), 1)
-    assert list(bounded(events, request, Characters()))[1:] == [
-        TextDelta("abcdefgh"),
-        Finish("length"),
     ]
 
 

@@ -30,15 +30,20 @@ from llm_proxy.tokenizers import tokenizer
 
 
 def blueprint(
-    settings: MockSettings, server: ServerSettings, state: State, store: Store
+    settings: MockSettings,
+    server: ServerSettings,
+    state: State,
+    store: Store,
+    *,
+    broken_left_out: bool = False,
 ) -> Blueprint:
     """The routes of the mock, to be mounted below any base; `state` is what was set at run time.
 
     Raises:
-        SettingsError: the fixtures cannot be used.
+        SettingsError: fixtures are broken, and such are not to be left out.
     """
     faults = Faults(state, settings.chaos, settings.seed)
-    decisions = Decisions(_fixtures(settings, state), faults)
+    decisions = Decisions(_fixtures(settings, state, broken_left_out), faults)
     recorder: RecordingSource | None = None
     recorded_embeddings: RecordingEmbeddings | None = None
     if settings.record_url:
@@ -90,11 +95,15 @@ def problems_of_fixture(document: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _fixtures(settings: MockSettings, state: State) -> Fixtures:
+def _fixtures(settings: MockSettings, state: State, broken_left_out: bool) -> Fixtures:
     if not settings.fixtures:
         return Fixtures(state)
     try:
-        files = Watched(Path(settings.fixtures), may_be_empty=bool(settings.record_url))
+        files = Watched(
+            Path(settings.fixtures),
+            may_be_empty=bool(settings.record_url),
+            left_out=broken_left_out,
+        )
     except BrokenFixtures as error:
         raise SettingsError([f"MOCK_FIXTURES: {one}" for one in error.problems]) from None
     return Fixtures(state, files)

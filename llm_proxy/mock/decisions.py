@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
+from llm_proxy.errors import InternalError
 from llm_proxy.mock.faults import Trouble
 from llm_proxy.mock.faults.precedence import NO_FAULTS, Faults
 from llm_proxy.mock.fixtures.facts import NAMED, Facts
@@ -16,6 +17,9 @@ MATCHED: Mapping[str, Fact] = {"fixture": "matched"}
 
 MISSED: Mapping[str, Fact] = {"fixture": "missed"}
 """What is noted where fixtures were asked, and something else has to answer."""
+
+MAX_TRIES = 10_000
+"""So often a request may lose the race for a fixture; only a mistake of ours loses more."""
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -52,11 +56,12 @@ class Decisions:
 
         Raises:
             InvalidRequest: the headers ask for a fault in a wrong way.
-            NoFixtureMatch: they name a fixture that there is not.
+            NoFixtureMatch: they name a fixture that there is not, or that is used up.
+            InternalError: no fixture could be got hold of, however often it was tried.
         """
         facts = facts_of() if self._fixtures or NAMED in headers else None
         trouble = Trouble() if further else None
-        while True:
+        for _ in range(MAX_TRIES):
             found = None if facts is None else self._fixtures.find(facts)
             if trouble is None:
                 faults = NO_FAULTS if found is None else found.match.fixture.faults
@@ -65,6 +70,7 @@ class Decisions:
                 return Decision(trouble=trouble, facts=facts)
             if self._fixtures.counted(found):
                 return Decision(match=found.match, trouble=trouble, facts=facts)
+        raise InternalError("The fixtures that match were used by others each time.")
 
     def why(self, facts: Facts | None) -> list[str]:
         """The fixtures that are nearest to a request without a match, each with its reasons."""

@@ -63,18 +63,12 @@ class RecordedTimings(
 def timed(events: Events, timings: RecordedTimings, speed: float) -> Events:
     """Play a reply as it was recorded, `speed` times as fast (0: at once).
 
-    It is signed as verbatim: the API that was recorded has kept the limits of the request. An
-    empty reply ends after `ttftMs`.
+    An empty reply ends after `ttftMs`.
     """
     waits = timings.waits_ms()
-    signed = begun = False
+    begun = False
     with closing(events):
         for event in recut(events, timings.chunk_lengths):
-            if isinstance(event, Stamped):
-                signed, event = True, replace(event, verbatim=True)
-            elif not signed and not isinstance(event, WireFault | Pause):
-                signed = True
-                yield Stamped(verbatim=True)
             if isinstance(event, Piece) or (isinstance(event, Finish) and not begun):
                 begun = True
                 wait_ms = next(waits)

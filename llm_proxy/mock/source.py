@@ -65,7 +65,8 @@ class MockSource:
         number = number_of(request, settings.seed)
         if decision.match is not None:
             yield Noted(MATCHED)
-            told = Told(decision.match, request, number, self._now())
+            seen = decision.facts.request if decision.facts else {}
+            told = Told(decision.match, seen, request.n, number, self._now())
             yield from told.events(self._pace(request), settings.replay_speed)
             return
         if decision.facts is not None:
