@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from flask import Flask
 
 from llm_proxy import adapter, control, edge, logs, mock
+from llm_proxy.keys import Keys
 from llm_proxy.mock import profiles
 from llm_proxy.settings import Settings, SettingsError, from_env
 from llm_proxy.sqlite import place
@@ -26,7 +27,9 @@ def composed(settings: Settings | None = None) -> Flask:
         environ = os.environ
         settings = _settings(environ)
     server = settings.server
-    logs.configure(settings)
+    keys = Keys(server.api_keys, server.api_keys_file)
+    redacted = logs.Redactor(settings.secrets, keys.ever_filed)
+    logs.configure(server, redacted)
     database = place.database(place.whereabouts(server.journal, environ))
     try:
         database.check()
@@ -35,9 +38,9 @@ def composed(settings: Settings | None = None) -> Flask:
     state = SqliteState(database)
     journal = None
     if server.journal != "off":
-        journal = SqliteJournal(database, server.journal_max, logs.Redactor(settings.secrets))
+        journal = SqliteJournal(database, server.journal_max, redacted)
     app = Flask(__package__, static_folder=None)
-    edge.install(app, server, journal, journaled=("mock", "adapter", "v1"))
+    edge.install(app, server, keys, journal, journaled=("mock", "adapter", "v1"))
     controls = control.blueprint(
         state,
         journal,

@@ -32,11 +32,13 @@ MAX_DRAINED_BYTES = 64 * 1024 * 1024
 def install(
     app: Flask,
     settings: ServerSettings,
+    keys: Keys,
     journal: Journal | None = None,
     journaled: Container[str] = (),
 ) -> None:
-    """Give `app` its health route, its keys, CORS, its error handlers and its request log.
+    """Give `app` its health route, CORS, its error handlers and its request log.
 
+    Where keys are asked for, they are `keys`.
     What is asked of the blueprints named in `journaled` also goes into the journal.
     """
     app.url_map.strict_slashes = False
@@ -48,8 +50,8 @@ def install(
     if journal is not None:
         app.before_request(_journaling(journal, journaled))
     cors.install(app, settings.cors_origins)
-    if settings.api_keys or settings.api_keys_file:
-        app.before_request(_key_check(Keys(settings.api_keys, settings.api_keys_file)))
+    if settings.asks_for_keys:
+        app.before_request(_key_check(keys))
     app.after_request(_finish_exchange)
     app.register_error_handler(ProxyError, _render)
     app.register_error_handler(ClientGone, _answer_nobody)

@@ -257,11 +257,15 @@ def test_a_server_that_is_killed_while_it_records_leaves_no_half_file(tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_key_to_our_own_door_stays_here(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", ["LLM_PROXY_API_KEYS", "LLM_PROXY_API_KEYS_FILE"])
+def test_a_key_to_our_own_door_stays_here(tmp_path: Path, given: str) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"{KEY}\n")
+    value = str(file) if given.endswith("FILE") else KEY
     rest = chunk(event(json.dumps(told({"content": "one"}, "stop"))))
     with (
         raw_upstream(CHUNKED_HEAD, rest, b"0\r\n\r\n") as upstream,
-        recording(upstream.origin, tmp_path, LLM_PROXY_API_KEYS=KEY) as server,
+        recording(upstream.origin, tmp_path / "fixtures", **{given: value}) as server,
     ):
         assert post(server, "/v1/chat/completions", chat_document(stream=True)).status_code == 200
     assert "authorization" not in upstream.heads[0].lower()
