@@ -14,8 +14,9 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from llm_proxy.adapter.account import Account
-from llm_proxy.adapter.framing import EventTooLarge, EventTruncated
+from llm_proxy.adapter.framing import EventTruncated
 from llm_proxy.errors import UpstreamError, UpstreamTimeout
+from llm_proxy.openai_api.sse import EventTooLarge
 from llm_proxy.upstream.causes import cause_named, causes
 from llm_proxy.upstream.patience import OutOfPatience
 
