@@ -80,7 +80,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     """What a surface understood of a request.
 
     `schema` is the JSON Schema that the text of the answer must satisfy, as JSON; empty for
-    any JSON object. `previous` is the id of a stored reply that this request goes on from.
+    any JSON object. `previous` is the id of a stored reply that this request goes on from,
+    and `previous_origin` the source that made up this id, empty where that was the shell.
     `max_tokens` bounds each choice. `top_logprobs` is the number of
     alternatives wanted beside the log probability of each token, if that is wanted at all.
     `part` counts the prompts of one HTTP request, each of which is asked alone. `document` is
@@ -105,6 +106,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     seed: int | None = None
     store: bool = False
     previous: str | None = None
+    previous_origin: str = ""
     part: int = 0
     document: Mapping[str, Any] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
