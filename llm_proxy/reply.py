@@ -147,7 +147,8 @@ class Stamped(Struct, frozen=True):
     `origin` tells people which source it was, and which part of it. `id` is a whole one, with
     its prefix; `created` is in Unix seconds. What is not set is made up by the shell. A
     `verbatim` reply is passed on as it came: whoever wrote it kept the limits of the request
-    by counting in its own way, so nobody is to cut it again.
+    by counting in its own way, so nobody is to cut it again, and what it did not sign is left
+    out. `limits` are the headers in which it told of its rate limits; None where it keeps none.
     """
 
     origin: str = ""
@@ -156,6 +157,8 @@ class Stamped(Struct, frozen=True):
     model: str | None = None
     fingerprint: str | None = None
     verbatim: bool = False
+    service_tier: str | None = None
+    limits: Mapping[str, str] | None = None
 
 
 class WireFault(Struct, frozen=True):

@@ -118,6 +118,7 @@ class _Half:
                 with closing(lived(events, clock)) as timely:
                     reply = collect(timely)
                 exchange.usage, exchange.origin = reply.usage, reply.stamped.origin
+                exchange.limited(reply.stamped.limits)
                 document = surface.body(reply, *signed(asked, stamp, reply.stamped))
                 return _document(document, reply.fault, exchange, clock)
 
@@ -158,6 +159,7 @@ class _Half:
             exchange.origin = answer.origin
             if resource.metered:
                 self._limit(headers, answer.usage.total_tokens if answer.usage else 0)
+            exchange.limited(answer.limits)
             clock = incoming.client_clock()
             if answer.delay_seconds:
                 clock.wait(answer.delay_seconds)

@@ -126,6 +126,7 @@ class EventStream(AnswerInPieces):
     def _sign(self, stamped: Stamped) -> None:
         self._stamped = stamped
         self._exchange.origin = stamped.origin
+        self._exchange.limited(stamped.limits)
 
     def _run(self) -> Generator[bytes, None, None]:
         exchange = self._exchange

@@ -123,7 +123,14 @@ TOLD_USAGE = {
     "completion_tokens_details": {"reasoning_tokens": 7},
 }
 SIGNED = Stamped(
-    "recorded", "chatcmpl-upstream", 1_800_000_000, "gpt-4o-2024-08-06", "fp_upstream", True
+    "recorded",
+    "chatcmpl-upstream",
+    1_800_000_000,
+    "gpt-4o-2024-08-06",
+    "fp_upstream",
+    verbatim=True,
+    service_tier="default",
+    limits={},
 )
 LAST = told({}, choices=[], usage=USAGE)
 
@@ -467,7 +474,7 @@ def test_responses_are_recorded_too() -> None:
         surface=responses.SURFACE,
     )
     assert events == [
-        Stamped("recorded", "resp_up", 5, "gpt-5", None, True),
+        Stamped("recorded", "resp_up", 5, "gpt-5", verbatim=True, limits={}),
         ToolCallDelta(0, "call_1", "f", ""),
         ToolCallDelta(0, None, None, "{}"),
         Finish("tool_calls", Usage(3, 4, 2, 1)),
