@@ -7,6 +7,7 @@ from flask import Flask
 
 from llm_proxy import adapter, control, edge, logs, metrics, mock
 from llm_proxy.exchange import Traces
+from llm_proxy.keys import Keys
 from llm_proxy.metrics import place as metrics_place
 from llm_proxy.metrics.counted import Counted
 from llm_proxy.mock import profiles
@@ -34,7 +35,9 @@ def composed(settings: Settings | None = None) -> Flask:
         environ = os.environ
         settings = _settings(environ)
     server = settings.server
-    logs.configure(settings)
+    keys = Keys(server.api_keys, server.api_keys_file)
+    redacted = logs.Redactor(settings.secrets, keys.ever_filed)
+    logs.configure(server, redacted)
     whereabouts = place.whereabouts(server.journal, environ)
     database = place.database(whereabouts)
     try:
@@ -43,7 +46,6 @@ def composed(settings: Settings | None = None) -> Flask:
         raise SettingsError([f"LLM_PROXY_JOURNAL: {error}"]) from None
     state = SqliteState(database)
     journal = None
-    redacted = logs.Redactor(settings.secrets)
     if server.journal != "off":
         # By a connection of its own: nobody who answers a request is to wait while it is written.
         journal = SqliteJournal(place.database(whereabouts), server.journal_max, redacted)
@@ -55,6 +57,7 @@ def composed(settings: Settings | None = None) -> Flask:
     edge.install(
         app,
         server,
+        keys,
         journal,
         journaled=("/mock/v1/", "/adapter/v1/", "/v1/"),
         observers=(counted,),

@@ -33,15 +33,17 @@ MAX_DRAINED_BYTES = 64 * 1024 * 1024
 def install(
     app: Flask,
     settings: ServerSettings,
+    keys: Keys,
     journal: Journal | None = None,
     journaled: tuple[str, ...] = (),
     observers: tuple[Observer, ...] = (),
     traces: Traces | None = None,
 ) -> None:
-    """Give `app` its health route, its keys, CORS, its error handlers and its request log.
+    """Give `app` its health route, CORS, its error handlers and its request log.
 
-    What is asked below the paths in `journaled` also goes into the journal, and into `traces`
-    if there are any. The `observers` are told of every exchange.
+    Where keys are asked for, they are `keys`. What is asked below the paths in `journaled` also
+    goes into the journal, and into `traces` if there are any. The `observers` are told of every
+    exchange.
     """
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # else //v1 is redirected, with a page in HTML
@@ -54,8 +56,8 @@ def install(
     cors.install(app, settings.cors_origins)
     if traces is not None:
         app.before_request(_tracing(traces, journaled))
-    if settings.api_keys or settings.api_keys_file:
-        app.before_request(_key_check(Keys(settings.api_keys, settings.api_keys_file)))
+    if settings.asks_for_keys:
+        app.before_request(_key_check(keys))
     app.after_request(_finish_exchange)
     app.register_error_handler(ProxyError, _render)
     app.register_error_handler(ClientGone, _answer_nobody)

@@ -142,6 +142,14 @@ class Exchange:
         for observer in self.observers:
             observer.streams(self)
 
+    def limited(self, limits: Mapping[str, str] | None) -> None:
+        """Have the answer tell of the limits that somebody else keeps, if so, and not of ours."""
+        if limits is not None:
+            ours = [name for name in self.headers if name.startswith("x-ratelimit-")]
+            for name in ours:
+                del self.headers[name]
+            self.headers |= limits
+
     def ended_by(self, error: ProxyError | ClientGone) -> None:
         """Say that `error` was how the exchange ended."""
         self.outcome = outcome_of(error)

@@ -25,6 +25,7 @@ class Keys:
         self._fixed = _encoded(fixed)
         self._path = path
         self._filed: tuple[bytes, ...] = ()
+        self._ever_filed: frozenset[str] = frozenset()
         self._seen: object = None
 
     def hold(self, given: str) -> bool:
@@ -36,6 +37,11 @@ class Keys:
         asked = given.encode()
         fits = [hmac.compare_digest(asked, key) for key in (*self._fixed, *self._filed)]
         return any(fits)
+
+    def ever_filed(self) -> frozenset[str]:
+        """All keys that the file has held so far: one that was taken out may still open others."""
+        self._look()
+        return self._ever_filed
 
     def _look(self) -> None:
         """Read the file again if it has changed."""
@@ -49,7 +55,9 @@ class Keys:
         if state != self._seen:
             self._seen = state
             try:
-                self._filed = _encoded(rules.keys_in(self._path))
+                held = rules.keys_in(self._path)
+                self._filed = _encoded(held)
+                self._ever_filed |= frozenset(held)
             except ValueError as error:
                 log.warning("LLM_PROXY_API_KEYS_FILE: %s; the keys that it held remain", error)
 

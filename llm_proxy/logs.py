@@ -8,14 +8,14 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 from urllib.parse import quote
 
 from llm_proxy.exchange import Exchange
 from llm_proxy.reply import Fact
-from llm_proxy.settings import Settings
+from llm_proxy.settings import ServerSettings
 
 log = logging.getLogger(__name__)
 
@@ -45,14 +45,17 @@ _SAYS = re.compile(r"""\\*["']?\s*[:=]""")
 """What stands between a name and the secret that it names, in each of the patterns."""
 
 
-def configure(settings: Settings) -> None:
-    """Send the log of this package to standard error, in the form that `settings` ask for."""
-    formatter = {"text": TextFormatter, "json": JsonFormatter}[settings.server.log_format]
+def configure(settings: ServerSettings, redacted: Callable[[str], str]) -> None:
+    """Send the log of this package to standard error, in the form that `settings` ask for.
+
+    `redacted` takes secrets out of a text.
+    """
+    formatter = {"text": TextFormatter, "json": JsonFormatter}[settings.log_format]
     handler = _StandardError()
-    handler.setFormatter(formatter(settings.secrets))
+    handler.setFormatter(formatter(redacted))
     package = logging.getLogger("llm_proxy")
     package.handlers[:] = [handler]
-    package.setLevel(settings.server.log_level.upper())
+    package.setLevel(settings.log_level.upper())
     package.propagate = False
 
 
@@ -71,21 +74,39 @@ def log_exchange(exchange: Exchange) -> None:
 
 
 class Redactor:
-    """Replaces known secrets, and what looks like one, by `***`."""
+    """Replaces known secrets, and what looks like one, by `***`.
 
-    def __init__(self, secrets: Sequence[str]) -> None:
-        forms = {form for secret in secrets for form in _written_forms(secret)}
-        # The longest first, as one form may begin with another.
-        self._forms = sorted(forms, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, self._forms)) or r"(?!)")
+    `further` tells of the secrets that may change; it is asked for each text.
+    """
+
+    def __init__(
+        self, secrets: Sequence[str], further: Callable[[], Collection[str]] = tuple
+    ) -> None:
+        self._secrets = secrets
+        self._further = further
+        self._known = _Known(secrets, ())
 
     def __call__(self, text: str) -> str:
-        if any(form in text for form in self._forms):
-            text = self._known.sub("***", text)
+        known, further = self._known, self._further()
+        if known.further != further:
+            known = self._known = _Known(self._secrets, further)
+        if any(form in text for form in known.forms):
+            text = known.pattern.sub("***", text)
         if _may_hold_a_secret(text):
             for pattern, replacement in _PATTERNS:
                 text = pattern.sub(replacement, text)
         return text
+
+
+class _Known:
+    """Secrets in all the forms in which they are written."""
+
+    def __init__(self, secrets: Iterable[str], further: Collection[str]) -> None:
+        self.further = further
+        forms = {form for secret in (*secrets, *further) for form in _written_forms(secret)}
+        # The longest first, as one form may begin with another.
+        self.forms = sorted(forms, key=len, reverse=True)
+        self.pattern = re.compile("|".join(map(re.escape, self.forms)) or r"(?!)")
 
 
 def _may_hold_a_secret(text: str) -> bool:
@@ -115,9 +136,9 @@ def _written_forms(secret: str) -> Iterator[str]:
 class TextFormatter(logging.Formatter):
     """`time LEVEL message key=value …`, on one line but for tracebacks."""
 
-    def __init__(self, secrets: Sequence[str]) -> None:
+    def __init__(self, redacted: Callable[[str], str]) -> None:
         super().__init__()
-        self._redacted = Redactor(secrets)
+        self._redacted = redacted
 
     def format(self, record: logging.LogRecord) -> str:
         words = [_time(record), record.levelname, record.getMessage()]
@@ -135,9 +156,9 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """One JSON object on a line."""
 
-    def __init__(self, secrets: Sequence[str]) -> None:
+    def __init__(self, redacted: Callable[[str], str]) -> None:
         super().__init__()
-        self._redacted = Redactor(secrets)
+        self._redacted = redacted
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {

@@ -80,7 +80,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     """What a surface understood of a request.
 
     `schema` is the JSON Schema that the text of the answer must satisfy, as JSON; empty for
-    any JSON object. `previous` is the id of a stored reply that this request goes on from.
+    any JSON object. `previous` is the id of a stored reply that this request goes on from,
+    and `previous_origin` the source that made up this id, empty where that was the shell.
     `max_tokens` bounds each choice. `top_logprobs` is the number of
     alternatives wanted beside the log probability of each token, if that is wanted at all.
     `part` counts the prompts of one HTTP request, each of which is asked alone. `document` is
@@ -105,6 +106,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     seed: int | None = None
     store: bool = False
     previous: str | None = None
+    previous_origin: str = ""
     part: int = 0
     document: Mapping[str, Any] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
@@ -145,8 +147,10 @@ class Stamped(Struct, frozen=True):
     `origin` tells people which source it was, and which part of it. `id` is a whole one, with
     its prefix; `created` is in Unix seconds. What is not set is made up by the shell. A
     `verbatim` reply is passed on as it comes: whoever writes it keeps the limits of this
-    request by counting in its own way, so nobody is to cut it again. One that was written for
-    another request tells the `completion_tokens` that were counted then, if it is known.
+    request by counting in its own way, so nobody is to cut it again, and what it did not sign is
+    left out. One that was written for another request tells the `completion_tokens` that were
+    counted then, if it is known. `limits` are the headers in which it told of its rate limits;
+    None where it keeps none.
     """
 
     origin: str = ""
@@ -156,6 +160,8 @@ class Stamped(Struct, frozen=True):
     fingerprint: str | None = None
     verbatim: bool = False
     completion_tokens: int | None = None
+    service_tier: str | None = None
+    limits: Mapping[str, str] | None = None
 
 
 class WireFault(Struct, frozen=True):

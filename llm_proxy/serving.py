@@ -128,6 +128,7 @@ class _Half:
                 exchange.reasons += [choice.reason for choice in reply.choices]
                 if exchange.trace is not None:
                     exchange.trace.reply = reply
+                exchange.limited(reply.stamped.limits)
                 document = surface.body(reply, *signed(asked, stamp, reply.stamped))
                 return _document(document, reply.fault, exchange, clock)
 
@@ -169,6 +170,7 @@ class _Half:
             exchange.notes += answer.notes
             if resource.metered:
                 self._limit(headers, answer.usage.total_tokens if answer.usage else 0)
+            exchange.limited(answer.limits)
             clock = incoming.client_clock()
             if answer.delay_seconds:
                 clock.wait(answer.delay_seconds)

@@ -47,6 +47,14 @@ class ServerSettings:
     journal: str = setting("LLM_PROXY_JOURNAL", "", rules.journal)
     journal_max: int = setting("LLM_PROXY_JOURNAL_MAX", 1000, rules.integer(1))
 
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether a request has to bring a key, so that its Authorization is for us alone.
+
+        A file asks for keys even while it holds none.
+        """
+        return bool(self.api_keys or self.api_keys_file)
+
 
 @dataclass(frozen=True, kw_only=True)
 class MockSettings:
@@ -150,7 +158,7 @@ class Settings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Values that must never be shown or logged."""
+        """Values that must never be shown or logged; beside the keys of the file, which change."""
         known = [*self.server.api_keys, self.mock.record_key]
         for adapter in self.upstreams:
             known += (adapter.bearer_token, adapter.cookie, adapter.session_key)
@@ -172,7 +180,7 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         upstreams = _upstreams(environ[CONFIG], environ, problems)
     else:
         upstreams = (_adapter({}, environ, problems),)
-    if server.api_keys or server.api_keys_file:
+    if server.asks_for_keys:
         problems += [
             "STREAM_FORWARD_AUTHORIZATION: the clients' Authorization is one of ours, as "
             f"LLM_PROXY_API_KEYS is set, and not for {one.model} to see; unset one of the two"

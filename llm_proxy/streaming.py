@@ -133,6 +133,7 @@ class EventStream(AnswerInPieces):
         self._stamped = stamped
         self._exchange.origin = stamped.origin
         self._exchange.signed_model = stamped.model
+        self._exchange.limited(stamped.limits)
 
     def _run(self) -> Generator[bytes, None, None]:
         exchange, trace = self._exchange, self._exchange.trace

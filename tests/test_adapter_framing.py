@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_proxy.adapter.framing import EventTooLarge, EventTruncated, Framing
+from llm_proxy.adapter.framing import EventTruncated, Framing
 from llm_proxy.adapter.reading import stands_alone
+from llm_proxy.openai_api.sse import EventTooLarge
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BIG = 1000

@@ -69,14 +69,14 @@ def choices(draw: st.DrawFn, spoken: Sequence[type[Any]], tools: bool, most: int
     return said + ends
 
 
-def stamped(name: str, fingerprint: str | None = FINGERPRINT) -> Stamped:
-    return Stamped("", name, STAMP.created, "gpt-4o", fingerprint)
+def stamped(name: str, fingerprint: str | None = None, tier: str | None = None) -> Stamped:
+    return Stamped("", name, STAMP.created, "gpt-4o", fingerprint, service_tier=tier)
 
 
-CHAT = (chat.SURFACE, ChatDecoder, stamped("chatcmpl-aaaaaaaaaaaa"))
-COMPLETIONS = (completions.SURFACE, CompletionDecoder, stamped("cmpl-aaaaaaaaaaaa"))
-FIM = (fim.SURFACE, ChatDecoder, stamped("cmpl-aaaaaaaaaaaa", None))
-RESPONSES = (responses.SURFACE, ResponsesDecoder, stamped("resp_aaaaaaaaaaaa", None))
+CHAT = (chat.SURFACE, ChatDecoder, stamped("chatcmpl-aaaaaaaaaaaa", FINGERPRINT, "default"))
+COMPLETIONS = (completions.SURFACE, CompletionDecoder, stamped("cmpl-aaaaaaaaaaaa", FINGERPRINT))
+FIM = (fim.SURFACE, ChatDecoder, stamped("cmpl-aaaaaaaaaaaa"))
+RESPONSES = (responses.SURFACE, ResponsesDecoder, stamped("resp_aaaaaaaaaaaa", None, "default"))
 
 ALL_SPOKEN = (TextDelta, ReasoningDelta, RefusalDelta)
 EVENTS: Mapping[

@@ -54,6 +54,15 @@ def test_a_change_of_the_file_holds_at_once(file: Path) -> None:
     assert [keys.hold(given) for given in ("fixed", "one", "three")] == [True, False, True]
 
 
+def test_a_key_that_was_taken_out_of_the_file_is_still_known(file: Path) -> None:
+    write(file, "one\n")
+    keys = Keys(["fixed"], str(file))
+    assert keys.ever_filed() == {"one"}
+    write(file, "two\n")
+    assert keys.ever_filed() == {"one", "two"}
+    assert not keys.hold("one")
+
+
 def test_an_empty_file_holds_no_key(file: Path) -> None:
     write(file, "# none yet\n")
     keys = Keys([], str(file))
@@ -105,3 +114,21 @@ def test_keys_are_exchanged_without_a_restart(file: Path) -> None:
         assert [status("old"), status("new")] == [401, 200]
         assert server.request("GET", "/v1/models").status_code == 401
         assert server.request("GET", "/health").status_code == 200
+
+
+def test_the_keys_of_the_file_stand_neither_in_the_log_nor_in_the_journal(file: Path) -> None:
+    """Not even those that it holds since it was changed."""
+    write(file, "first-of-the-file\n")
+    with running_gunicorn(LLM_PROXY_API_KEYS_FILE=str(file), LLM_PROXY_LOG_LEVEL="debug") as server:
+        for number, key in enumerate(("first-of-the-file", "second-of-the-file"), 1):
+            write(file, f"{key}\n")
+            said = {"model": "m", "messages": [{"role": "user", "content": f"It is {key}."}]}
+            headers = {"Authorization": f"Bearer {key}"}
+            answer = server.request("POST", "/v1/chat/completions", json=said, headers=headers)
+            assert answer.status_code == 200
+            server.wait_for_logs(number, lambda line: "/v1/chat/completions" in line)
+        log = "\n".join(server.log_lines())
+        journal = server.request("GET", "/control/requests", headers=headers).text
+        for told in (log, journal):
+            assert told.count("It is ***.") == 2
+            assert "-of-the-file" not in told

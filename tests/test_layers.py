@@ -96,6 +96,7 @@ MAY_IMPORT_OURS = {
         "pieces",
     },
     "logs": {"exchange", "reply", "settings"},
+    "upstream": {"upstream"},
     "mock": {
         "errors",
         "files",
@@ -109,6 +110,7 @@ MAY_IMPORT_OURS = {
         "state",
         "latest",
         "openai_api",
+        "upstream",
         "mock",
     },
     "adapter": {
@@ -119,6 +121,7 @@ MAY_IMPORT_OURS = {
         "task_patterns",
         "namespaces",
         "openai_api",
+        "upstream",
         "adapter",
     },
     "testing": {"testing"},
@@ -210,7 +213,7 @@ def test_what_the_adapter_makes_of_bytes_is_pure(module: str) -> None:
 
 def test_only_calls_and_their_connections_touch_sockets() -> None:
     touching = {m for m in modules() if packages_imported(m) & {"socket", "select", "ssl"}}
-    assert touching == {"adapter/call", "adapter/connections", "clock", "setting_rules"}
+    assert touching == {"upstream/call", "upstream/connections", "clock", "setting_rules"}
 
 
 @pytest.mark.parametrize("half", ["mock", "adapter"])

@@ -23,3 +23,11 @@ def test_a_long_text_takes_no_longer_for_each_of_its_letters(text: str) -> None:
 )
 def test_secrets_are_taken_out_and_the_rest_stays(text: str, redacted: str) -> None:
     assert Redactor(["secret-one"])(text) == redacted
+
+
+def test_secrets_that_become_known_later_are_taken_out_from_then_on() -> None:
+    further: set[str] = set()
+    redactor = Redactor(["secret-one"], lambda: frozenset(further))
+    assert redactor("secret-one and two") == "*** and two"
+    further.add("two")
+    assert redactor("secret-one and two") == "*** and ***"

@@ -26,15 +26,19 @@ from llm_proxy.prompts import replies
 from llm_proxy.reply import (
     IDLE,
     ChatRequest,
+    Choice,
     Event,
     Finish,
     ReasoningDelta,
     RefusalDelta,
+    Reply,
     Stamped,
     TextDelta,
+    ToolCall,
     ToolCallDelta,
     Usage,
 )
+from llm_proxy.store import Stored
 from tests.builders import chat_document, empty_store
 from tests.raw_upstream import (
     CHUNKED_HEAD,
@@ -119,7 +123,14 @@ TOLD_USAGE = {
     "completion_tokens_details": {"reasoning_tokens": 7},
 }
 SIGNED = Stamped(
-    "recorded", "chatcmpl-upstream", 1_800_000_000, "gpt-4o-2024-08-06", "fp_upstream", True
+    "recorded",
+    "chatcmpl-upstream",
+    1_800_000_000,
+    "gpt-4o-2024-08-06",
+    "fp_upstream",
+    verbatim=True,
+    service_tier="default",
+    limits={},
 )
 LAST = told({}, choices=[], usage=USAGE)
 
@@ -463,7 +474,7 @@ def test_responses_are_recorded_too() -> None:
         surface=responses.SURFACE,
     )
     assert events == [
-        Stamped("recorded", "resp_up", 5, "gpt-5", None, True),
+        Stamped("recorded", "resp_up", 5, "gpt-5", verbatim=True, limits={}),
         ToolCallDelta(0, "call_1", "f", ""),
         ToolCallDelta(0, None, None, "{}"),
         Finish("tool_calls", Usage(3, 4, 2, 1)),
@@ -480,6 +491,79 @@ def test_responses_are_recorded_too() -> None:
         },
         "model": "gpt-5",
     }
+
+
+COMPLETED = {
+    "id": "resp_up",
+    "created_at": 5,
+    "model": "m",
+    "status": "completed",
+    "output": [{"type": "message", "content": [{"type": "output_text", "text": "Fine."}]}],
+}
+
+
+def gone_on_from(signed: Stamped, **fields: Any) -> dict[str, Any]:
+    """What the API is sent when a request goes on from a stored reply that was signed so."""
+    call = ToolCall("call_1", "f", "{}")
+    before = responses.parse(
+        json.dumps(
+            {"model": "m", "instructions": "Old.", "input": "What?", "tools": [TOOL_OF_RESPONSES]}
+            | fields
+        ).encode()
+    )
+    stored = Stored(
+        id="resp_1",
+        endpoint="responses",
+        request=before,
+        document={},
+        reply=Reply((Choice(("Let me ",), tool_calls=(call,)),), Usage(0, 0), signed),
+    )
+    asked_now = responses.parse(
+        json.dumps(
+            {
+                "model": "m",
+                "instructions": "New.",
+                "input": [OUTPUT],
+                "previous_response_id": "resp_1",
+            }
+        ).encode()
+    )
+    with raw_upstream(json_answer(COMPLETED)) as upstream:
+        list(source(upstream, Kept()).reply(responses.resumed(asked_now, stored)))
+    sent: dict[str, Any] = json.loads(upstream.bodies[0])
+    return sent
+
+
+TOOL_OF_RESPONSES = {"type": "function", "name": "f", "parameters": {}, "strict": False}
+OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "42"}
+
+
+@pytest.mark.parametrize(
+    "signed", [Stamped("fixture"), Stamped("recorded"), Stamped("x", "resp_1")]
+)
+def test_a_reply_that_the_api_does_not_know_is_told_it(signed: Stamped) -> None:
+    assert gone_on_from(signed) == {
+        "model": "m",
+        "instructions": "New.",
+        "input": [
+            {"role": "user", "content": "What?"},
+            {"role": "assistant", "content": "Let me "},
+            {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
+            OUTPUT,
+        ],
+    }
+
+
+def test_a_reply_of_the_api_is_gone_on_from_by_its_id() -> None:
+    sent = gone_on_from(Stamped("recorded", "resp_1"))
+    assert (sent["input"], sent["previous_response_id"]) == ([OUTPUT], "resp_1")
+
+
+def test_attachments_that_were_not_kept_cannot_be_told() -> None:
+    image = {"type": "input_image", "image_url": "data:,"}
+    with pytest.raises(InvalidRequest, match="attachments") as refused:
+        gone_on_from(Stamped(), input=[{"role": "user", "content": [image]}])
+    assert refused.value.param == "previous_response_id"
 
 
 def embedded(upstream: RawUpstream, shelf: Shelf, **fields: Any) -> Any:

@@ -257,11 +257,93 @@ def test_a_server_that_is_killed_while_it_records_leaves_no_half_file(tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_key_to_our_own_door_stays_here(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", ["LLM_PROXY_API_KEYS", "LLM_PROXY_API_KEYS_FILE"])
+def test_a_key_to_our_own_door_stays_here(tmp_path: Path, given: str) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"{KEY}\n")
+    value = str(file) if given.endswith("FILE") else KEY
     rest = chunk(event(json.dumps(told({"content": "one"}, "stop"))))
     with (
         raw_upstream(CHUNKED_HEAD, rest, b"0\r\n\r\n") as upstream,
-        recording(upstream.origin, tmp_path, LLM_PROXY_API_KEYS=KEY) as server,
+        recording(upstream.origin, tmp_path / "fixtures", **{given: value}) as server,
     ):
         assert post(server, "/v1/chat/completions", chat_document(stream=True)).status_code == 200
     assert "authorization" not in upstream.heads[0].lower()
+
+
+LIMITS = {"x-ratelimit-limit-requests": "100", "x-ratelimit-remaining-requests": "7"}
+
+
+def answered(body: object, kind: str = "application/json", **limits: str) -> bytes:
+    fields = [f"{name}: {value}" for name, value in limits.items()]
+    begun = head(f"Content-Type: {kind}", "Connection: close", *fields)
+    return begun + (body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def limits_of(answer: requests.Response) -> dict[str, str]:
+    names = [name.lower() for name in answer.headers if name.lower().startswith("x-ratelimit-")]
+    return {name: answer.headers[name] for name in names}
+
+
+TIER = {"service_tier": "priority"}
+LOGPROBS = {"content": [{"token": "one", "logprob": -0.123, "bytes": [], "top_logprobs": []}]}
+
+
+@pytest.mark.parametrize("limits", [LIMITS, {}], ids=["limits", "no limits"])
+@pytest.mark.parametrize("signed", [{}, TIER, {"system_fingerprint": "fp_x"}], ids=str)
+def test_what_the_api_did_not_say_is_not_made_up(
+    tmp_path: Path, signed: dict[str, str], limits: dict[str, str]
+) -> None:
+    """Neither in a document nor in a stream; what it did say is passed on."""
+    choice = {
+        "index": 0,
+        "message": {"content": "one"},
+        "logprobs": LOGPROBS,
+        "finish_reason": "stop",
+    }
+    whole = {"id": "chatcmpl-x", "created": 5, "model": "m", "choices": [choice], **signed}
+    asked = [chat_document(text, logprobs=True, top_logprobs=2) for text in ("a", "b")]
+    with raw_upstream(answered(whole, **limits)) as upstream:
+        with recording(upstream.origin, tmp_path) as server:
+            answer = post(server, "/v1/chat/completions", asked[0])
+            stream = post(server, "/v1/chat/completions", {**asked[1], "stream": True})
+        document = answer.json()
+    assert document.pop("choices")[0] == {
+        "index": 0,
+        "message": {"role": "assistant", "content": "one", "refusal": None, "annotations": []},
+        "logprobs": None,
+        "finish_reason": "stop",
+    }
+    document.pop("usage")
+    assert document == {
+        "id": "chatcmpl-x",
+        "object": "chat.completion",
+        "created": 5,
+        "model": "m",
+        **signed,
+    }
+    chunks = documents(stream.content)[:-1]
+    assert [chunk["choices"][0]["logprobs"] for chunk in chunks] == [None] * len(chunks)
+    for name in ("service_tier", "system_fingerprint"):
+        assert {chunk.get(name) for chunk in chunks} == {signed.get(name)}
+    assert [limits_of(answer), limits_of(stream)] == [limits, limits]
+
+
+def test_the_limits_of_the_api_are_told_with_embeddings_too(tmp_path: Path) -> None:
+    body = {"data": [{"index": 0, "embedding": [0.5]}], "usage": {"prompt_tokens": 1}}
+    with (
+        raw_upstream(answered(body, **LIMITS)) as upstream,
+        recording(upstream.origin, tmp_path) as server,
+    ):
+        answer = post(server, "/v1/embeddings", {"model": "m", "input": "a"})
+    assert limits_of(answer) == LIMITS
+
+
+def test_a_tier_that_the_api_did_not_name_is_null_in_a_response(tmp_path: Path) -> None:
+    response = {"id": "resp_x", "status": "completed", "output": []}
+    with (
+        raw_upstream(answered(response)) as upstream,
+        recording(upstream.origin, tmp_path) as server,
+    ):
+        answer = post(server, "/v1/responses", {"model": "m", "input": "a"})
+    assert answer.json()["service_tier"] is None

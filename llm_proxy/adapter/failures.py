@@ -14,8 +14,11 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from llm_proxy.adapter.account import Account
-from llm_proxy.adapter.framing import EventTooLarge, EventTruncated
+from llm_proxy.adapter.framing import EventTruncated
 from llm_proxy.errors import UpstreamError, UpstreamTimeout
+from llm_proxy.openai_api.sse import EventTooLarge
+from llm_proxy.upstream.causes import cause_named, causes
+from llm_proxy.upstream.patience import OutOfPatience
 
 _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,60}")  # RFC 6838, 4.2, and no stranger ones
 
@@ -95,7 +98,7 @@ def translated(account: Account) -> Iterator[None]:
         yield
     except UpstreamError as error:
         if error.__cause__ is not None:
-            account.broke(_cause(error.__cause__))
+            account.broke(cause_named(error.__cause__))
         raise
     except EventTooLarge:
         raise UpstreamError(
@@ -106,24 +109,26 @@ def translated(account: Account) -> Iterator[None]:
             "The legacy search API broke off its answer within an event. "
             "Look into its log, and into that of what stands between."
         ) from None
+    except OutOfPatience as error:
+        raise {"connect": unconnected, "idle": silent, "total": slow}[error.limit]() from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        account.broke(_cause(error))
+        account.broke(cause_named(error))
         raise _failure(error) from None
 
 
 def _failure(error: Exception) -> UpstreamError:
-    causes = list(_causes(error))
+    under = list(causes(error))
     unnamed = NameResolutionError, requests.exceptions.InvalidURL
-    if any(isinstance(cause, unnamed) for cause in causes):
+    if any(isinstance(cause, unnamed) for cause in under):
         return UpstreamError(
             "The host that STREAM_URL names has no address here. Check its spelling, and that "
             "this machine can look up names."
         )
-    if any(isinstance(cause, NewConnectionError) for cause in causes):
+    if any(isinstance(cause, NewConnectionError) for cause in under):
         return UpstreamError(f"The legacy search API cannot be reached. {_NO_ANSWER}")
-    if any(isinstance(cause, ConnectTimeoutError) for cause in causes):
+    if any(isinstance(cause, ConnectTimeoutError) for cause in under):
         return unconnected()
-    if any(isinstance(cause, TimeoutError) for cause in causes):
+    if any(isinstance(cause, TimeoutError) for cause in under):
         return silent()
     if isinstance(error, requests.exceptions.SSLError):
         return UpstreamError(
@@ -138,22 +143,3 @@ def _failure(error: Exception) -> UpstreamError:
         "The legacy search API broke off its answer. "
         "Look into its log, and into that of what stands between."
     )
-
-
-def bottom(error: BaseException) -> BaseException:
-    """What happened first."""
-    return list(_causes(error))[-1]
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    under: BaseException | None = error
-    while under is not None:
-        yield under
-        under = under.__cause__ or under.__context__
-
-
-def _cause(error: BaseException) -> str:
-    """What happened at the bottom of `error`, without the URL that the layers above it name."""
-    first = bottom(error)
-    reason = getattr(first, "strerror", None)
-    return f"{type(first).__name__}: {reason}" if reason else type(first).__name__

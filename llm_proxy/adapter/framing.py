@@ -15,14 +15,12 @@ Knows no payloads, sockets or clocks, and of fields only which line is `data`.
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+from llm_proxy.openai_api.sse import EventTooLarge
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _OBJECT_BEGINS = (b"{", b"{'", b'{"')
 """The first visible bytes of an object, which may be written over several lines."""
-
-
-class EventTooLarge(Exception):
-    """An event is longer than may be kept in memory."""
 
 
 class EventTruncated(Exception):

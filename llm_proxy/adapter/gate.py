@@ -6,8 +6,8 @@ import time
 from collections import deque
 from collections.abc import Generator
 
-from llm_proxy.adapter.call import TURN_SECONDS
 from llm_proxy.errors import UpstreamBusy
+from llm_proxy.upstream.call import TURN_SECONDS
 
 
 class Gate:

@@ -16,10 +16,10 @@ import requests
 import urllib3
 from msgspec import Struct
 
-from llm_proxy.adapter.call import TURN_SECONDS, Call
 from llm_proxy.adapter.failures import named
 from llm_proxy.errors import UpstreamError
 from llm_proxy.settings import AdapterSettings
+from llm_proxy.upstream.call import TURN_SECONDS, Call
 
 MAX_ANSWER_BYTES = 256 * 1024
 

@@ -10,11 +10,12 @@ from functools import partial
 from sseclient import SSEClient
 
 from llm_proxy.adapter import failures
-from llm_proxy.adapter.call import TURN_SECONDS, Call
 from llm_proxy.adapter.dialects.payload import object_in
-from llm_proxy.adapter.framing import EventTooLarge, Framing
-from llm_proxy.adapter.patience import Patience
+from llm_proxy.adapter.framing import Framing
 from llm_proxy.event_fields import EventFields
+from llm_proxy.openai_api.sse import EventTooLarge
+from llm_proxy.upstream.call import TURN_SECONDS, Call
+from llm_proxy.upstream.patience import Patience
 
 SETTLE_SECONDS = 0.03
 """How long a line of plain text is waited on for the blank line that would end its event."""
@@ -31,7 +32,8 @@ def payloads(
     gets a turn to look after its client. `fields` are those of the dialect that is spoken.
 
     Raises:
-        UpstreamError, UpstreamTimeout: there was no event; a time limit was reached.
+        UpstreamError: there was no event.
+        OutOfPatience: a time limit was reached.
         EventTooLarge, EventTruncated: as framing raises them.
         Exception: what the call raised.
     """
@@ -73,7 +75,7 @@ def whole(call: Call, patience: Patience, max_bytes: int) -> bytes:
     """The body of a call's answer, once it is there.
 
     Raises:
-        UpstreamTimeout: a time limit was reached.
+        OutOfPatience: a time limit was reached.
         EventTooLarge: it is longer than `max_bytes`.
         Exception: what the call raised.
     """

@@ -15,19 +15,17 @@ from msgspec import Struct
 from llm_proxy.adapter import failures
 from llm_proxy.adapter.account import Account
 from llm_proxy.adapter.breaker import Attempt, Breaker
-from llm_proxy.adapter.call import Call
-from llm_proxy.adapter.connections import session
 from llm_proxy.adapter.gate import Gate
 from llm_proxy.adapter.login import Login, Ticket, refused
-from llm_proxy.adapter.patience import Patience
 from llm_proxy.adapter.question import search_url
 from llm_proxy.adapter.reading import Payloads, payloads, whole
 from llm_proxy.settings import AdapterSettings
+from llm_proxy.upstream.call import Call
+from llm_proxy.upstream.causes import bottom
+from llm_proxy.upstream.connections import session
+from llm_proxy.upstream.patience import Limits, Patience
 
 JSON = "application/json"
-
-BACKSTOP_SECONDS = 30.0
-"""How much longer than the silence that may be a socket waits."""
 
 NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
@@ -47,7 +45,13 @@ class Upstream:
 
     def __init__(self, settings: AdapterSettings) -> None:
         self._settings = settings
+        self._limits = Limits(
+            settings.connect_timeout_seconds,
+            settings.idle_timeout_seconds,
+            settings.total_timeout_seconds,
+        )
         self._session = session(settings.ca_file)
+        self._session.headers["Cache-Control"] = "no-store"
         self._login = Login(settings, self._send)
         self._gate = Gate(settings.max_calls, settings.queue_timeout_seconds)
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
@@ -123,7 +127,7 @@ class Upstream:
     @contextmanager
     def _called(self, ask: Callable[[Call], requests.Response]) -> Iterator[tuple[Call, Patience]]:
         call = Call(ask)
-        patience = Patience(self._settings, call)
+        patience = Patience(self._limits, call)
         call.start()
         try:
             yield call, patience
@@ -180,12 +184,7 @@ class Upstream:
             data=body,
             stream=True,
             allow_redirects=False,
-            # The silence that may be is seen to by Patience; the socket's own limit is there in
-            # case that nobody is.
-            timeout=(
-                settings.connect_timeout_seconds,
-                settings.idle_timeout_seconds + BACKSTOP_SECONDS,
-            ),
+            timeout=(settings.connect_timeout_seconds, None),  # on silence the call is given up
         )
         call.fresh = False
         try:
@@ -193,7 +192,7 @@ class Upstream:
         except requests.ConnectionError as error:
             # A kept connection may be closed by the other side just as it is used again,
             # before it saw the question: a new one then gets a fair try.
-            stale = isinstance(failures.bottom(error), ConnectionResetError | BrokenPipeError)
+            stale = isinstance(bottom(error), ConnectionResetError | BrokenPipeError)
             call.check()
             if call.fresh or not stale or method != "GET":
                 raise

@@ -52,7 +52,7 @@ def blueprint(
             settings.record_key,
             settings.record_timeout_seconds,
             # Where keys are asked for they are ours, and nobody else's business.
-            passes_keys=not server.api_keys,
+            passes_keys=not server.asks_for_keys,
         )
         shelf = Shelf(settings.fixtures)
         recorder = RecordingSource(upstream, shelf)

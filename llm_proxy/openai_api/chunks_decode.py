@@ -41,6 +41,7 @@ class Chunk(Struct, Generic[Choice]):
     created: float | None = None
     model: str | None = None
     system_fingerprint: str | None = None
+    service_tier: str | None = None
     choices: list[Choice] | None = None
     usage: dict[str, Any] | None = None
     citations: Any = None
@@ -88,6 +89,7 @@ class ChunkDecoder(Generic[Choice]):
             created=chunk.created,
             model=chunk.model,
             fingerprint=chunk.system_fingerprint,
+            service_tier=chunk.service_tier,
         )
         if chunk.usage:
             self._usage = usage(chunk.usage)

@@ -176,13 +176,13 @@ def body(reply: Reply, request: ChatRequest, stamp: Stamp) -> bytes:
 
 
 def _head(request: ChatRequest, stamp: Stamp) -> dict[str, Any]:
-    return {
+    head = {
         "id": stamp.named("cmpl-"),
         "object": "text_completion",
         "created": stamp.created,
         "model": request.model,
-        "system_fingerprint": stamp.fingerprint,
     }
+    return head | ({"system_fingerprint": stamp.fingerprint} if stamp.fingerprint else {})
 
 
 def _choice(index: int, choice: Choice, request: ChatRequest) -> dict[str, Any]:

@@ -101,6 +101,7 @@ class Signature(Struct):
     created: int | None = None
     model: str | None = None
     fingerprint: str | None = None
+    service_tier: str | None = None
 
     def learn(self, **told: Any) -> None:
         """Take over what is told, unless it is empty: the first chunk of Azure is."""
@@ -110,7 +111,13 @@ class Signature(Struct):
 
     def stamped(self) -> Stamped:
         created = None if self.created is None else int(self.created)
-        return Stamped("", self.id, created, self.model, self.fingerprint)
+        return Stamped(
+            id=self.id,
+            created=created,
+            model=self.model,
+            fingerprint=self.fingerprint,
+            service_tier=self.service_tier,
+        )
 
 
 def citation_ids(citations: Any) -> tuple[str, ...]:

@@ -44,7 +44,8 @@ class Call(Struct, frozen=True, kw_only=True):
 class Answer(Struct, frozen=True, kw_only=True):
     """One JSON document, what the log tells of it, and what is to happen to it on its way.
 
-    After the delay it may turn out to be an `error` instead.
+    After the delay it may turn out to be an `error` instead. `limits` are headers that tell of
+    rate limits, in place of ours.
     """
 
     body: bytes = b""
@@ -55,6 +56,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     notes: tuple[Mapping[str, Fact], ...] = ()
     delay_seconds: float = 0.0
     fault: WireFault | None = None
+    limits: Mapping[str, str] | None = None
 
 
 def answer(document: Mapping[str, Any]) -> Answer:

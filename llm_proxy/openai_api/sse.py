@@ -24,7 +24,8 @@ class EventTooLarge(Exception):
 class Payloads:
     """Reads server-sent events back: from a body in pieces to the `data` of each event.
 
-    Lines may end in LF, CR or CRLF, a byte order mark may come first (9.2.6, Interpreting an
+    By the standard, and no more lenient: the API that is read is one of OpenAI's kind. Lines may
+    end in LF, CR or CRLF, a byte order mark may come first (9.2.6, Interpreting an
     event stream). At most `max_event_bytes` are kept.
     """
 

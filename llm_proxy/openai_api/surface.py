@@ -20,13 +20,16 @@ FINGERPRINT = "fp_11ab0c57e5"
 class Stamp(Struct, frozen=True):
     """What is the same in all chunks of a reply: an id without prefix, and Unix seconds.
 
-    `given` is a whole id that takes the place of one made of `id`.
+    `given` is a whole id that takes the place of one made of `id`. Of a `verbatim` reply that
+    is left out which its source did not say, and nothing made up.
     """
 
     id: str
     created: int
     given: str | None = None
-    fingerprint: str = FINGERPRINT
+    fingerprint: str | None = FINGERPRINT
+    service_tier: str | None = None
+    verbatim: bool = False
 
     def named(self, prefix: str) -> str:
         """The id of an object of the kind that has this prefix."""
@@ -37,9 +40,20 @@ def signed(request: ChatRequest, stamp: Stamp, stamped: Stamped) -> tuple[ChatRe
     """The request and the stamp that a reply is written down for, as its source signed it."""
     if stamped.model is not None:
         request = replace(request, model=stamped.model)
-    created = stamp.created if stamped.created is None else stamped.created
-    fingerprint = stamped.fingerprint or stamp.fingerprint
-    return request, Stamp(stamp.id, created, stamped.id, fingerprint)
+    fingerprint = stamped.fingerprint
+    if stamped.verbatim:
+        # Its log probabilities did not come with it, and made up they would contradict it.
+        request = replace(request, top_logprobs=None)
+    else:
+        fingerprint = fingerprint or stamp.fingerprint
+    return request, Stamp(
+        stamp.id,
+        created=stamp.created if stamped.created is None else stamped.created,
+        given=stamped.id,
+        fingerprint=fingerprint,
+        service_tier=stamped.service_tier,
+        verbatim=stamped.verbatim,
+    )
 
 
 class Encoder(Protocol):

@@ -8,11 +8,13 @@ from contextlib import closing
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llm_proxy.errors import PassedOn, ProxyError, UpstreamError
 from llm_proxy.mock.recording.upstream import Arrivals, Head, Piece
 from llm_proxy.openai_api import errors, sse
 from llm_proxy.openai_api.decoder import Decoded, Decoder, Misunderstood
+from llm_proxy.reply import Stamped
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
@@ -41,7 +43,11 @@ def heard(arrivals: Arrivals, decoder: Decoder) -> Generator[Heard | None, None,
         with closing(arrivals):
             for arrived in arrivals:
                 if isinstance(arrived, Head):
-                    yield from _answered(arrived, arrivals, decoder)
+                    for one in _answered(arrived, arrivals, decoder):
+                        if one is not None and isinstance(one.event, Stamped):
+                            limited = replace(one.event, limits=limits_told(arrived))
+                            one = Heard(limited, one.at)
+                        yield one
                     return
                 yield None
     except Misunderstood as error:
@@ -77,11 +83,8 @@ def refusal(head: Head, document: bytes) -> ProxyError:
     status = head.status
     if status < 400:
         return _no_answer(f"HTTP status {status}, which is no answer (redirects are not followed)")
-    headers = {
-        name: value
-        for name, value in head.headers.items()
-        if name in _PASSED_HEADERS or name.startswith("x-ratelimit-")
-    }
+    headers = limits_told(head)
+    headers |= {name: head.headers[name] for name in _PASSED_HEADERS if name in head.headers}
     try:
         told = errors.passed_on(msgspec.json.decode(document), status, headers)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -94,6 +97,11 @@ def refusal(head: Head, document: bytes) -> ProxyError:
         code="upstream_status",
         headers=headers,
     )
+
+
+def limits_told(head: Head) -> dict[str, str]:
+    """The headers in which the API tells of its rate limits."""
+    return {name: value for name, value in head.headers.items() if name.startswith("x-ratelimit-")}
 
 
 def _answered(head: Head, arrivals: Arrivals, decoder: Decoder) -> Iterator[Heard | None]:

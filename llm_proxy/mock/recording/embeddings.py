@@ -5,7 +5,7 @@ from contextlib import closing
 import msgspec
 
 from llm_proxy.errors import UpstreamError
-from llm_proxy.mock.recording.answer import document
+from llm_proxy.mock.recording.answer import document, limits_told
 from llm_proxy.mock.recording.fixture import embedding_fixture, masking
 from llm_proxy.mock.recording.shelf import Shelf, name_of
 from llm_proxy.mock.recording.source import ORIGIN
@@ -33,7 +33,7 @@ class RecordingEmbeddings:
         """
         asked = embedding.parse(call.document)
         sent = msgspec.json.decode(call.document)
-        body = self._asked(sent, call)
+        head, body = self._asked(sent, call)
         try:
             vectors, usage = embedding.vectors(body)
         except Misunderstood as error:
@@ -45,13 +45,16 @@ class RecordingEmbeddings:
             if isinstance(given, str):
                 name = name_of(masked(given), {**sent, "input": given, "encoding_format": None})
                 self._shelf.put(name, embedding_fixture(given, asked.model, vector, masked))
-        return Answer(body=body, model=asked.model, usage=usage, origin=ORIGIN)
+        return Answer(
+            body=body, model=asked.model, usage=usage, origin=ORIGIN, limits=limits_told(head)
+        )
 
-    def _asked(self, sent: dict[str, object], call: Call) -> bytes:
+    def _asked(self, sent: dict[str, object], call: Call) -> tuple[Head, bytes]:
         arrivals = self._upstream.ask("embeddings", sent, call.headers, stream=False)
         with closing(arrivals):
             head = next(arrived for arrived in arrivals if isinstance(arrived, Head))
-            return next(whole for whole in document(head, arrivals) if whole is not None).received
+            whole = next(whole for whole in document(head, arrivals) if whole is not None)
+            return head, whole.received
 
 
 def _no_answer(what: str) -> UpstreamError:

@@ -5,11 +5,11 @@ only; of what is not text it knows nothing.
 """
 
 import re
-from collections.abc import Callable, Iterator
-from itertools import takewhile
+from collections.abc import Callable
 from typing import Any
 
-from llm_proxy.reply import ChatRequest, Message
+from llm_proxy.mock.fixtures.facts import has_tool_result, response_format, user_text
+from llm_proxy.reply import ChatRequest
 
 _SPECIAL = re.compile(r"[\\.^$*+?{}\[\]()|]")
 
@@ -34,7 +34,7 @@ def match_of(request: ChatRequest, masked: Masked) -> dict[str, Any]:
         match["systemMessage"] = exactly("\n".join(system), masked)
     match["model"] = request.model
     match["turnIndex"] = sum(m.role == "assistant" for m in request.messages)
-    answered = any(m.role in ("tool", "function") for m in _since_asked(request))
+    answered = has_tool_result(request.messages)
     if answered or request.tools:
         match["hasToolResult"] = answered
     if request.messages and (last := request.messages[-1]).role == "tool":
@@ -42,7 +42,7 @@ def match_of(request: ChatRequest, masked: Masked) -> dict[str, Any]:
             match["toolCallId"] = last.tool_call_id
         if last.text and masked(last.text) == last.text:
             match["toolResultContains"] = last.text
-    if (wanted := _response_format(request)) not in (None, "text"):
+    if (wanted := response_format(request)) not in (None, "text"):
         match["responseFormat"] = wanted
     for name, header in SCOPES.items():
         if value := request.headers.get(header, "").strip():
@@ -51,11 +51,8 @@ def match_of(request: ChatRequest, masked: Masked) -> dict[str, Any]:
 
 
 def asked_text(request: ChatRequest) -> str:
-    """The last user message that has a text, or is empty: an attachment may be one by itself."""
-    for message in reversed(request.messages):
-        if message.role == "user" and (message.text or not (message.attachments or message.tokens)):
-            return message.text
-    return ""
+    """The last user message that has a text, as fixtures see it."""
+    return user_text(request.messages) or ""
 
 
 def exactly(text: str, masked: Masked) -> dict[str, str]:
@@ -68,18 +65,3 @@ def exactly(text: str, masked: Masked) -> dict[str, str]:
     if clean != text:
         pattern = pattern.replace(_SPECIAL.sub(r"\\\g<0>", MASK), r"[^\s]*")
     return {"regex": f"^{pattern}\\Z"}
-
-
-def _since_asked(request: ChatRequest) -> Iterator[Message]:
-    """The messages behind the last user message, the last one first."""
-    return takewhile(lambda message: message.role != "user", reversed(request.messages))
-
-
-def _response_format(request: ChatRequest) -> str | None:
-    """The `type` of the format that is asked for: each surface has it in a place of its own."""
-    text = request.document.get("text")
-    wanted = request.document.get("response_format") or (
-        text.get("format") if isinstance(text, dict) else None
-    )
-    kind = wanted.get("type") if isinstance(wanted, dict) else None
-    return kind if isinstance(kind, str) else None

@@ -16,6 +16,7 @@ from llm_proxy.namespaces import bearer_key
 from llm_proxy.openai_api.chat.decode import ChatDecoder
 from llm_proxy.openai_api.completions_decode import CompletionDecoder
 from llm_proxy.openai_api.decoder import Decoder
+from llm_proxy.openai_api.responses.conversation import earlier, whole_input
 from llm_proxy.openai_api.responses.decode import ResponsesDecoder
 from llm_proxy.reply import IDLE, ChatRequest, Endpoint, Events, Stamped
 
@@ -75,18 +76,30 @@ class RecordingSource:
 
 
 def _document(request: ChatRequest) -> dict[str, Any]:
-    """What the API is asked: what the client sent, with three things changed.
+    """What the API is asked: what the client sent, with four things changed.
 
     The usage is wanted of every stream, whoever else gets to see it. Of several prompts one is
-    asked at a time. The prompt is not to be repeated, as that is done on the way out.
+    asked at a time. The prompt is not to be repeated, as that is done on the way out. A
+    reply that only we know cannot be gone on from there, so all that was said is sent.
 
     Raises:
-        InvalidRequest: one of several prompts is in tokens, and it is not known which.
+        InvalidRequest: one of several prompts is in tokens, and it is not known which; or
+            what was said before was not all text.
     """
     sent = {name: value for name, value in request.document.items() if name != "echo"}
     if request.stream and request.endpoint != "responses":
         options = sent.get("stream_options") or {}
         sent["stream_options"] = {**options, "include_usage": True}
+    if request.previous is not None and request.previous_origin != ORIGIN:
+        del sent["previous_response_id"]
+        if any(message.attachments for message in earlier(request)):
+            raise InvalidRequest(
+                "The API that MOCK_RECORD names does not know the reply that "
+                "'previous_response_id' names, and attachments that were sent before it are not "
+                "kept here; send the whole conversation as 'input'.",
+                param="previous_response_id",
+            )
+        sent["input"] = whole_input(request)
     prompt = sent.get("prompt")
     if isinstance(prompt, list) and len(prompt) > 1 and not isinstance(prompt[0], int):
         if request.messages[0].tokens:

@@ -1,28 +1,28 @@
 """The client of the API that is recorded: asks it, and yields its answer as it arrives.
 
-Owns the connection, its time limits and its failures. Must not know what an answer means.
+Owns what is sent, the time limits and the failures. Must not know what an answer means.
 """
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import suppress
-from queue import Empty, SimpleQueue
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 import requests
-import urllib3
 from msgspec import Struct
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from llm_proxy.errors import ProxyError, UpstreamError, UpstreamTimeout
+from llm_proxy.upstream.call import TURN_SECONDS, Call
+from llm_proxy.upstream.causes import cause_named, causes
+from llm_proxy.upstream.connections import session
+from llm_proxy.upstream.patience import Limits, OutOfPatience, Patience
 
 log = logging.getLogger(__name__)
-
-TURN_SECONDS = 0.25
-"""How long a silent API is waited for before the caller gets a turn."""
 
 CONNECT_SECONDS = 10.0
 
@@ -35,8 +35,6 @@ PASSED_HEADERS = (
     "tracestate",
 )
 """What is passed on of the headers of a request; nothing else of them is the API's business."""
-
-READ_BYTES = 65536
 
 
 class Head(Struct, frozen=True):
@@ -59,7 +57,7 @@ Arrivals = Generator[Head | Piece | None, None, None]
 
 
 class Upstream:
-    """The API below one base URL.
+    """The API below one base URL; shared by all threads of a process.
 
     `key` is sent in place of the client's own, which is passed on only if `passes_keys`. The
     API may be silent for `silence_seconds`.
@@ -70,16 +68,18 @@ class Upstream:
     ) -> None:
         self.key = key
         self._base = base
-        self._limits = urllib3.Timeout(connect=CONNECT_SECONDS, read=silence_seconds)
+        self._limits = Limits(CONNECT_SECONDS, silence_seconds)
         self._passes_keys = passes_keys
+        self._session = session()
 
     def ask(
         self, path: str, document: Mapping[str, Any], headers: Mapping[str, str], *, stream: bool
     ) -> Arrivals:
         """POST a document to `path` below the base.
 
-        A thread reads the answer, so that the caller has its turns while the API has not even
-        begun to answer, and a slow caller does not spoil the times.
+        A call reads the answer, so that the caller has its turns while the API has not even
+        begun to answer, and a slow caller does not spoil the times. Whoever closes what is
+        returned gives the call up.
 
         Raises:
             UpstreamError: the API cannot be reached, or broke off.
@@ -92,90 +92,42 @@ class Upstream:
             sent.pop("authorization", None)
         sent["content-type"] = "application/json"
         sent["accept"] = "text/event-stream" if stream else "application/json"
-        # A server that compresses may hold words back until a block is full.
-        sent["accept-encoding"] = "identity"
-
-        def post(session: requests.Session) -> requests.Response:
-            return session.post(
-                _joined(self._base, path),
-                data=msgspec.json.encode(document),
-                headers=sent,
-                stream=True,
-                timeout=self._limits,  # type: ignore[arg-type] # taken as it is
-                allow_redirects=False,
-            )
-
-        asked = _Asked(post)
-        threading.Thread(target=asked.read, daemon=True).start()
+        # A kept one may be closed just as it is used again, and nothing is asked twice.
+        sent["connection"] = "close"
+        post = partial(
+            self._session.post,
+            _joined(self._base, path),
+            data=msgspec.json.encode(document),
+            headers=sent,
+            stream=True,
+            timeout=(self._limits.connect_seconds, None),  # on silence the call is given up
+            allow_redirects=False,
+        )
+        call = Call(lambda _: post())
+        patience, began = Patience(self._limits, call), time.monotonic()
+        call.start()
         try:
-            while True:
-                try:
-                    arrived = asked.arrived.get(timeout=TURN_SECONDS)
-                except Empty:
-                    yield None
-                    continue
-                if arrived is None:
-                    return
-                if isinstance(arrived, Exception):
-                    raise _translated(arrived)
-                yield arrived
+            with _translated(self._limits):
+                yield from _arrivals(call, patience, began)
         finally:
-            asked.leave()
+            call.give_up()
 
 
-class _Asked:
-    """One question under way, and what has arrived of its answer; None is the end."""
-
-    def __init__(self, post: Callable[[requests.Session], requests.Response]) -> None:
-        self.arrived: SimpleQueue[Head | Piece | Exception | None] = SimpleQueue()
-        self._post = post
-        self._lock = threading.Lock()
-        self._left = False
-        self._response: requests.Response | None = None
-
-    def read(self) -> None:
-        """Read the answer to its end, or until nobody wants it any more."""
-        began = time.monotonic()
-        try:
-            # A session of its own: no cookie of one client goes out with the question of
-            # another, and no connection that is cut serves two.
-            with _Session() as session, self._post(session) as response:
-                with self._lock:
-                    self._response = response
-                    if self._left:
-                        return
-                self.arrived.put(_head(response))
-                while received := response.raw.read1(READ_BYTES, decode_content=True):
-                    self.arrived.put(Piece(received, time.monotonic() - began))
-            self.arrived.put(None)
-        except Exception as error:
-            self.arrived.put(error)
-
-    def leave(self) -> None:
-        """Stop reading, as nobody wants the rest.
-
-        An answer that has not begun cannot be stopped; it is when it does.
-        """
-        with self._lock:
-            self._left = True
-            if self._response is not None:
-                with suppress(ValueError, RuntimeError, OSError):  # read to its end already
-                    self._response.raw.shutdown()
-
-
-class _Session(requests.Session):
-    """A session that leaves redirects alone, and the developer's proxies and ~/.netrc.
-
-    Even where redirects are not followed, requests reads the body of one to its end and
-    parses where it leads.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
-        return None
+def _arrivals(call: Call, patience: Patience, began: float) -> Arrivals:
+    begun = False
+    while True:
+        piece = call.receive(max(min(TURN_SECONDS, patience.ends_at() - time.monotonic()), 0.0))
+        if not begun and call.response is not None:
+            begun = True
+            yield _head(call.response)
+        if piece:
+            yield Piece(piece, call.arrived_at - began)
+            patience.received()
+        elif piece is not None:
+            return
+        else:
+            patience.check()
+            yield None
 
 
 def _joined(base: str, path: str) -> str:
@@ -190,24 +142,37 @@ def _head(response: requests.Response) -> Head:
     return Head(response.status_code, media_type, headers)
 
 
-def _translated(error: Exception) -> ProxyError:
-    """Say as one of ours what requests and urllib3 raise; their messages name the address."""
-    if isinstance(error, requests.ConnectTimeout | urllib3.exceptions.ConnectTimeoutError):
-        return UpstreamTimeout(
-            f"The API that MOCK_RECORD names accepted no connection within {CONNECT_SECONDS:g} s."
-        )
-    if isinstance(error, requests.Timeout | urllib3.exceptions.ReadTimeoutError):
-        return UpstreamTimeout(
-            "The API that MOCK_RECORD names sent nothing for as long as MOCK_RECORD_TIMEOUT allows."
-        )
-    log.warning("The API that is recorded failed: %s", type(_bottom(error)).__name__)
-    return UpstreamError(
-        "The API that MOCK_RECORD names cannot be reached, or broke off its answer. "
-        "Check that it runs and that MOCK_RECORD is its base URL."
+@contextmanager
+def _translated(limits: Limits) -> Iterator[None]:
+    """Say as one of ours what requests, urllib3 and patience raise; none names the address."""
+    try:
+        yield
+    except ProxyError:
+        raise
+    except OutOfPatience as error:
+        raise _unconnected(limits) if error.limit == "connect" else _silent() from None
+    except Exception as error:
+        under = list(causes(error))
+        refused = any(isinstance(cause, NewConnectionError) for cause in under)
+        if not refused and any(isinstance(cause, ConnectTimeoutError) for cause in under):
+            raise _unconnected(limits) from None
+        if any(isinstance(cause, TimeoutError) for cause in under):
+            raise _silent() from None
+        log.warning("The API that is recorded failed: %s", cause_named(error))
+        raise UpstreamError(
+            "The API that MOCK_RECORD names cannot be reached, or broke off its answer. "
+            "Check that it runs and that MOCK_RECORD is its base URL."
+        ) from None
+
+
+def _unconnected(limits: Limits) -> UpstreamTimeout:
+    return UpstreamTimeout(
+        "The API that MOCK_RECORD names accepted no connection within "
+        f"{limits.connect_seconds:g} s."
     )
 
 
-def _bottom(error: BaseException) -> BaseException:
-    while error.__context__ is not None:
-        error = error.__context__
-    return error
+def _silent() -> UpstreamTimeout:
+    return UpstreamTimeout(
+        "The API that MOCK_RECORD names sent nothing for as long as MOCK_RECORD_TIMEOUT allows."
+    )

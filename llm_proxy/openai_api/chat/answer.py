@@ -42,8 +42,7 @@ class ChatEncoder(ChunkEncoder):
             "object": "chat.completion.chunk",
             "created": stamp.created,
             "model": request.model,
-            "service_tier": service_tier(request),
-            "system_fingerprint": stamp.fingerprint,
+            **_signature(request, stamp),
         }
         super().__init__(head, request)
         self._open: set[int] = set()
@@ -104,8 +103,7 @@ def body(reply: Reply, request: ChatRequest, stamp: Stamp) -> bytes:
                 _choice(index, choice, request) for index, choice in enumerate(reply.choices)
             ],
             "usage": usage_object(reply.usage),
-            "service_tier": service_tier(request),
-            "system_fingerprint": stamp.fingerprint,
+            **_signature(request, stamp),
         }
         | cited(reply)
     )
@@ -173,8 +171,16 @@ def finish_reason(reason: FinishReason, request: ChatRequest) -> FinishReason:
     return "function_call" if reason == "tool_calls" and _older_form(request) else reason
 
 
-def service_tier(request: ChatRequest) -> str:
+def _signature(request: ChatRequest, stamp: Stamp) -> dict[str, str]:
+    """What the backend says of itself."""
+    signed = {"service_tier": service_tier(request, stamp), "system_fingerprint": stamp.fingerprint}
+    return {name: value for name, value in signed.items() if value is not None}
+
+
+def service_tier(request: ChatRequest, stamp: Stamp) -> str | None:
     """The tier that served the request: what was asked for, or the default one."""
+    if stamp.verbatim:
+        return stamp.service_tier
     asked = request.document.get("service_tier")
     return "default" if asked in (None, "auto") else str(asked)
 

@@ -71,6 +71,7 @@ class WireResponse(Struct):
     id: str | None = None
     created_at: float | None = None
     model: str | None = None
+    service_tier: str | None = None
     status: str | None = None
     output: list[dict[str, Any]] | None = None
     usage: dict[str, Any] | None = None
@@ -126,7 +127,12 @@ class ResponsesDecoder:
         return self._ended(response)
 
     def _learn(self, response: WireResponse) -> None:
-        self._signature.learn(id=response.id, created=response.created_at, model=response.model)
+        self._signature.learn(
+            id=response.id,
+            created=response.created_at,
+            model=response.model,
+            service_tier=response.service_tier,
+        )
 
     def _said(self, event: WireEvent) -> Iterator[Said]:
         if event.type == "response.output_item.added":

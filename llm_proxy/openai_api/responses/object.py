@@ -92,7 +92,7 @@ def _response(
         "prompt_cache_key": sent.get("prompt_cache_key"),
         "reasoning": {"effort": None, "summary": None} | (sent.get("reasoning") or {}),
         "safety_identifier": sent.get("safety_identifier"),
-        "service_tier": service_tier(request),
+        "service_tier": service_tier(request, stamp),
         "store": request.store,
         "temperature": _or(sent.get("temperature"), 1.0),
         "text": _text(sent.get("text") or {}),

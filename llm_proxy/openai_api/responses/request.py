@@ -103,7 +103,12 @@ def resumed(request: ChatRequest, stored: Stored | None) -> ChatRequest:
         )
     own = _instructed(request)
     earlier = stored.conversation()[_instructed(stored.request) :]
-    return replace(request, messages=request.messages[:own] + earlier + request.messages[own:])
+    signed = stored.reply.stamped
+    return replace(
+        request,
+        messages=request.messages[:own] + earlier + request.messages[own:],
+        previous_origin=signed.origin if signed.id is not None else "",
+    )
 
 
 def _instructed(request: ChatRequest) -> int:

@@ -17,7 +17,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.wait import wait_for_write
 
-from llm_proxy.adapter.call import TURN_SECONDS, Call
+from llm_proxy.upstream.call import TURN_SECONDS, Call
 
 POOL_SIZE = 256
 """Connections kept for reuse: as many as `gunicorn.conf.py` lets requests run at once."""
@@ -25,17 +25,11 @@ POOL_SIZE = 256
 _UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", 0))
 
 
-def session(ca_file: str) -> requests.Session:
+def session(ca_file: str = "") -> requests.Session:
     """A session for calls only; certificates are checked against `ca_file`, if there is one."""
     made = _Session()
-    made.headers.update(
-        {
-            "Accept": "text/event-stream",
-            # A server that compresses may hold words back until a block is full.
-            "Accept-Encoding": "identity",
-            "Cache-Control": "no-store",
-        }
-    )
+    # A server that compresses may hold words back until a block is full.
+    made.headers["Accept-Encoding"] = "identity"
     # A cookie set in one user's answer must not go out with another's question.
     made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     # Neither ~/.netrc, which replaces an Authorization header, nor proxies from the

@@ -1,10 +1,28 @@
 """Patience: how long one call may take, and how long it may be silent."""
 
+import math
 import time
+from typing import Literal
 
-from llm_proxy.adapter import failures
-from llm_proxy.adapter.call import Call
-from llm_proxy.settings import AdapterSettings
+from msgspec import Struct
+
+from llm_proxy.upstream.call import Call
+
+
+class Limits(Struct, frozen=True):
+    """How long a call may be connecting, be silent, and take in all."""
+
+    connect_seconds: float
+    idle_seconds: float
+    total_seconds: float = math.inf
+
+
+class OutOfPatience(Exception):
+    """A limit has been reached; `limit` says which one."""
+
+    def __init__(self, limit: Literal["connect", "idle", "total"]) -> None:
+        super().__init__(limit)
+        self.limit = limit
 
 
 class Patience:
@@ -14,11 +32,11 @@ class Patience:
     one on connecting with each address that a name has.
     """
 
-    def __init__(self, settings: AdapterSettings, call: Call) -> None:
-        self._settings = settings
+    def __init__(self, limits: Limits, call: Call) -> None:
+        self._limits = limits
         self._call = call
         self._received_at = time.monotonic()
-        self._deadline = self._received_at + settings.total_timeout_seconds
+        self._deadline = self._received_at + limits.total_seconds
 
     def received(self) -> None:
         """Something arrived: the silence begins anew."""
@@ -32,19 +50,18 @@ class Patience:
         """See whether a limit has been reached.
 
         Raises:
-            UpstreamTimeout: says which one.
+            OutOfPatience: one has.
         """
         now = time.monotonic()
         if now >= self._deadline:
-            raise failures.slow()
+            raise OutOfPatience("total")
         if now >= self._limit_at():
-            connecting = self._call.connecting_since is not None
-            raise failures.unconnected() if connecting else failures.silent()
+            raise OutOfPatience("idle" if self._call.connecting_since is None else "connect")
 
     def _limit_at(self) -> float:
         """The limit on connecting while that lasts, else the one on silence."""
         connecting_since = self._call.connecting_since
         if connecting_since is not None:
-            return connecting_since + self._settings.connect_timeout_seconds
+            return connecting_since + self._limits.connect_seconds
         silent_since = max(self._received_at, self._call.progress_at)
-        return silent_since + self._settings.idle_timeout_seconds
+        return silent_since + self._limits.idle_seconds

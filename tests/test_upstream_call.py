@@ -2,8 +2,8 @@
 
 import threading
 
-from llm_proxy.adapter.call import MAX_HELD_BYTES
 from llm_proxy.adapter.upstream import Upstream
+from llm_proxy.upstream.call import MAX_HELD_BYTES
 from tests.raw_upstream import (
     CHUNKED_HEAD,
     CLOSING_HEAD,

@@ -42,7 +42,7 @@ class Call(threading.Thread):
         super().__init__(name="upstream-call", daemon=True)
         self._ask = ask
         self._changed = threading.Condition()
-        self._arrived: deque[bytes] = deque()
+        self._arrived: deque[tuple[bytes, float]] = deque()
         self._held_bytes = 0
         self._over = False
         self._given_up = False
@@ -54,6 +54,8 @@ class Call(threading.Thread):
         self.connecting_since: float | None = None
         self.progress_at = time.monotonic()
         """When something of the answer arrived last, or was begun, by `time.monotonic()`."""
+        self.arrived_at = self.progress_at
+        """When the piece that was received last had arrived, by `time.monotonic()`."""
 
     @classmethod
     def current(cls) -> Self:
@@ -71,7 +73,7 @@ class Call(threading.Thread):
         with self._changed:
             self._changed.wait_for(lambda: self._arrived or self._over, seconds)
             if self._arrived:
-                piece = self._arrived.popleft()
+                piece, self.arrived_at = self._arrived.popleft()
                 self._held_bytes -= len(piece)
                 self._changed.notify_all()
                 return piece
@@ -150,7 +152,7 @@ class Call(threading.Thread):
         while piece := raw.read1(READ_BYTES, decode_content=True):
             self.progressed()
             with self._changed:
-                self._arrived.append(piece)
+                self._arrived.append((piece, self.progress_at))
                 self._held_bytes += len(piece)
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._held_bytes < MAX_HELD_BYTES or self._given_up)
