@@ -10,7 +10,7 @@ from llm_proxy.sqlite.database import DatabaseUnusable
 APPLICATION = 0x4C4C4D50
 """What SQLite's header calls `application_id`: "LLMP"."""
 
-VERSION = 2
+VERSION = 3
 """Of the tables. A file that has another one is begun anew."""
 
 _TABLES = """
@@ -54,7 +54,7 @@ CREATE TABLE stored (
     namespace TEXT NOT NULL,
     bytes INTEGER NOT NULL,
     content BLOB NOT NULL,
-    UNIQUE (half, id)
+    UNIQUE (half, namespace, id)
 );
 INSERT INTO facts VALUES ('version', 1), ('boot', '');
 """
