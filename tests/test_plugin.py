@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,14 @@ def _wait_for_the_end_of(pid: int) -> None:
     finally:
         os.close(process)
     assert ended
+
+
+def _wait_until_nobody_listens(url: str) -> None:
+    """The last of those who share a server that one of them has left behind waits for no end."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while _listens(url):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def outcome(run: pytest.Pytester, *arguments: str, **counts: int) -> pytest.RunResult:
@@ -230,6 +239,43 @@ def test_it(llm_proxy):
     log = next(Path(run.path).rglob("llm-proxy/log")).read_text()
     _wait_for_the_end_of(int(re.findall(r"Listening at: \S+ \((\d+)\)", log)[0]))
     assert not _listens((run.path / "url").read_text())
+
+
+CRASHING = """
+import os, pathlib, pytest, time
+
+def wait_for(name, count=1):
+    while len(list(pathlib.Path().glob(name))) < count:
+        time.sleep(0.01)
+
+@pytest.mark.parametrize("number", range(12))
+def test_it(llm_proxy, number):
+    pathlib.Path(f"url-{number}").write_text(llm_proxy.url)
+    llm_proxy.reply(f"answer {number}")
+    if not pathlib.Path("crashed").exists():
+        wait_for("url-*", WORKERS)
+        if owns_the_server():
+            pathlib.Path("crashed").touch()
+            os._exit(1)
+        wait_for("crashed")
+    assert ask("hello") == f"answer {number}"
+
+def owns_the_server():
+    children = pathlib.Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
+    return bool(children.split())
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_when_the_process_that_owns_the_server_crashes_the_others_go_on(
+    run: pytest.Pytester, workers: int
+) -> None:
+    run.makepyfile(ASK + f"WORKERS = {workers}" + CRASHING)
+    outcome(run, "-pxdist", f"-n{workers}", passed=11, failed=1)
+    urls = {path.read_text() for path in run.path.glob("url-*")}
+    assert len(urls) == 3 - workers
+    for url in urls:
+        _wait_until_nobody_listens(url)
 
 
 def test_the_application_can_be_mounted_in_process(run: pytest.Pytester) -> None:
