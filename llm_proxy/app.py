@@ -35,7 +35,8 @@ def composed(settings: Settings | None = None) -> Flask:
     state = SqliteState(database)
     journal = None
     if server.journal != "off":
-        journal = SqliteJournal(database, server.journal_max, logs.Redactor(settings.secrets))
+        redacted = logs.Redactor(settings.secrets) if server.journal_redacted else str
+        journal = SqliteJournal(database, server.journal_max, redacted)
     app = Flask(__package__, static_folder=None)
     edge.install(app, server, journal, journaled=("mock", "adapter", "v1"))
     controls = control.blueprint(

@@ -15,6 +15,10 @@ from typing import IO
 _OURS = ("LLM_PROXY_", "MOCK_", "STREAM_", "GUNICORN_", "WEB_CONCURRENCY")
 
 
+READABLE = {"LLM_PROXY_JOURNAL_REDACTED": "false", "LLM_PROXY_JOURNAL_MAX": "100000"}
+"""Settings by which tests read what they sent as they sent it, and all of it: they share the
+journal, and each one takes its own requests out of it when it ends."""
+
 QUICK = {"PYTHON_DOTENV_DISABLED": "1", "GUNICORN_CMD_ARGS": "--graceful-timeout 1"}
 """Nothing of a .env, and no patience at the end for streams that a test has left behind."""
 
@@ -83,7 +87,7 @@ def running_server(log_path: Path, settings: Mapping[str, str], lifeline: Path) 
         with lifeline.open("rb", buffering=0) as read_end:
             process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", "llm_proxy", *command],
-                env={**inherited, **QUICK, **settings},
+                env={**inherited, **QUICK, **READABLE, **settings},
                 stdin=read_end,
                 stdout=subprocess.PIPE,
                 stderr=log,
