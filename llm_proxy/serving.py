@@ -157,6 +157,8 @@ class _Half:
             exchange: Exchange = g.exchange
             exchange.model, exchange.usage = answer.model, answer.usage
             exchange.origin = answer.origin
+            if answer.facts:
+                exchange.notes.append(answer.facts)
             if resource.metered:
                 self._limit(headers, answer.usage.total_tokens if answer.usage else 0)
             clock = incoming.client_clock()

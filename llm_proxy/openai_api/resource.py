@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from llm_proxy.errors import NotStored, ProxyError
-from llm_proxy.reply import Endpoint, Usage, WireFault
+from llm_proxy.reply import Endpoint, Fact, Usage, WireFault
 from llm_proxy.store import Store, Stored
 from llm_proxy.tokenizers import Characters, Tokenizer
 
@@ -53,6 +53,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     model: str | None = None
     usage: Usage | None = None
     origin: str = ""
+    facts: Mapping[str, Fact] = {}
     delay_seconds: float = 0.0
     fault: WireFault | None = None
 
