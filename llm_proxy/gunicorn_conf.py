@@ -29,8 +29,9 @@ bind = f"{_host}:{_server.port}"
 worker_class = "gthread"
 
 # As many streams as can run at once. Threads are started when they are first needed, and a
-# large pool costs a request no more than a small one; /health takes its turn among them.
-threads = 256
+# large pool costs a request no more than a small one; one that waits takes some 50 KB. As
+# many as there may be connections: /health takes its turn among them, and must not wait for it.
+threads = 1024
 
 # Connections held at once, the idle ones between two requests included. Beyond it they
 # wait in the backlog of the system.
