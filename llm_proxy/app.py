@@ -48,7 +48,8 @@ def composed(settings: Settings | None = None) -> Flask:
     journal = None
     if server.journal != "off":
         # By a connection of its own: nobody who answers a request is to wait while it is written.
-        journal = SqliteJournal(place.database(whereabouts), server.journal_max, redacted)
+        kept_back = redacted if server.journal_redacted else str
+        journal = SqliteJournal(place.database(whereabouts), server.journal_max, kept_back)
     models = (*settings.mock.models, *(one.model for one in settings.upstreams))
     counted = Counted(models, redacted)
     if metrics_place.FOLDER in environ:  # a worker, better ready before its first request

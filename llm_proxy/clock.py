@@ -8,6 +8,7 @@ import select
 import socket
 import struct
 import time
+from contextlib import suppress
 from typing import NoReturn, Protocol
 
 from llm_proxy.errors import ClientGone, ConnectionCut
@@ -91,9 +92,14 @@ class ClientClock:
         return not reset.poll(seconds * 1000)
 
     def cut(self, *, reset: bool) -> NoReturn:
-        if self.can_reset:
-            assert self._connection is not None
-            _close(self._connection, reset=reset)
+        if self._connection is not None:
+            if self.can_reset:
+                _close(self._connection, reset=reset)
+            else:
+                # The server may think that it can go on with the next request: before the first
+                # byte of an answer nothing tells it that one is missing.
+                with suppress(OSError):  # the client has left, or the server closed it
+                    self._connection.shutdown(socket.SHUT_RDWR)
         raise ConnectionCut
 
 

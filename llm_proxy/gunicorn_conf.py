@@ -36,8 +36,9 @@ bind = f"{_host}:{_server.port}"
 worker_class = "gthread"
 
 # As many streams as can run at once. Threads are started when they are first needed, and a
-# large pool costs a request no more than a small one; /health takes its turn among them.
-threads = 256
+# large pool costs a request no more than a small one; one that waits takes some 50 KB. As
+# many as there may be connections: /health takes its turn among them, and must not wait for it.
+threads = 1024
 
 # Connections held at once, the idle ones between two requests included. Beyond it they
 # wait in the backlog of the system.
@@ -68,14 +69,15 @@ accesslog = None
 
 
 def on_starting(arbiter: Any) -> None:
-    """Begin with an empty state, in a file that all workers share; not called on SIGHUP.
+    """Choose the file of the state that all workers share; not called on SIGHUP.
 
-    It is found here, as here the address is known that the command line may have changed.
+    It is chosen here, as here the address is known that the command line may have changed. The
+    address may still be another server's, so only a worker that answers empties the state.
     """
     address = arbiter.cfg.address[0]
     port = address[1] if isinstance(address, tuple) else 0
     try:
-        place.begin(_server.journal, port, arbiter.cfg.workers, os.environ)
+        place.choose(_server.journal, port, arbiter.cfg.workers, os.environ)
     except DatabaseUnusable as error:
         sys.exit(str(SettingsError([f"LLM_PROXY_JOURNAL: {error}"])))
     progress.share()

@@ -21,6 +21,7 @@ from llm_proxy.clock import Clock
 from llm_proxy.exchange import Exchange
 from llm_proxy.folding import collect
 from llm_proxy.mishaps import DOCUMENT_KINDS
+from llm_proxy.namespaces import namespace_of
 from llm_proxy.openai_api import errors, models, sse
 from llm_proxy.openai_api.resource import Call, Resource
 from llm_proxy.openai_api.strict.rules import objections
@@ -156,7 +157,7 @@ class _Half:
                 self._limit(headers, 0)
             answer = resource.answer(
                 Call(
-                    store=self._store,
+                    store=self._store.of(namespace_of(headers)),
                     tokenizer=self._tokenizer,
                     names=names,
                     query=request.args,
@@ -189,7 +190,8 @@ class _Half:
         if self._strict and (found := exchange.objections()):
             raise found[0]
         if asked.previous is not None and surface.resumed is not None:
-            stored = self._store.get(asked.endpoint, asked.previous)
+            store = self._store.of(namespace_of(asked.headers))
+            stored = store.get(asked.endpoint, asked.previous)
             asked = surface.resumed(asked, stored)
         return asked
 
@@ -208,7 +210,7 @@ class _Half:
         reply = collect(seen)
         written = surface.body(reply, *signed(asked, stamp, reply.stamped))
         document = msgspec.json.decode(written)
-        self._store.put(
+        self._store.of(namespace_of(asked.headers)).put(
             Stored(
                 id=document["id"],
                 endpoint=asked.endpoint,

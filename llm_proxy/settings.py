@@ -46,6 +46,7 @@ class ServerSettings:
     )
     journal: str = setting("LLM_PROXY_JOURNAL", "", rules.journal)
     journal_max: int = setting("LLM_PROXY_JOURNAL_MAX", 1000, rules.integer(1))
+    journal_redacted: bool = setting("LLM_PROXY_JOURNAL_REDACTED", True, rules.boolean)
 
     @property
     def asks_for_keys(self) -> bool:

@@ -29,7 +29,14 @@ class Stored(Struct, frozen=True, kw_only=True):
 
 
 class Store(Protocol):
-    """The last replies that were kept, shared by all workers; the oldest make room for the next."""
+    """The last replies that were kept, shared by all workers; the oldest make room for the next.
+
+    All namespaces share its room, and each sees its own replies only. Unless `of` says
+    otherwise, it is that of the requests which have none.
+    """
+
+    def of(self, namespace: str) -> "Store":
+        """The same store as it is seen in a namespace."""
 
     def put(self, stored: Stored) -> None:
         """Keep a reply, in place of one with the same id."""

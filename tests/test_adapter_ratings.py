@@ -113,3 +113,36 @@ def test_the_address_follows_from_the_streams_or_is_configured(
     settings: AdapterSettings, url: str
 ) -> None:
     assert rating_url(settings) == url
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (answering({}), {"upstream_status": 200, "upstream_end": "done"}),
+        (
+            answering({}, status="500 No"),
+            {"upstream_status": 500, "upstream_end": "upstream_status"},
+        ),
+        (b"", {"upstream_cause": "RemoteDisconnected", "upstream_end": "upstream_failed"}),
+    ],
+)
+def test_the_log_tells_what_became_of_a_rating(
+    answer: bytes, told: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[Any] = []
+    monkeypatch.setattr("llm_proxy.edge.log_exchange", noted.append)
+    with raw_upstream(answer) as upstream:
+        client(STREAM_URL=upstream.url).post(FEEDBACK, json=RATING, buffered=True)
+    ((facts,),) = [exchange.notes for exchange in noted]
+    assert facts == {"upstream_words": 0, "upstream_citations": 0, **told}
+
+
+@pytest.mark.parametrize("answer", [answering({}, status="403 No"), head("Content-Type: x/y"), b""])
+def test_the_setting_that_names_the_address_is_the_one_to_check(answer: bytes) -> None:
+    with raw_upstream(answer) as upstream:
+        _, body = rated(upstream, RATING, STREAM_RATING_URL=upstream.url)
+    assert "STREAM_RATING_URL" in body["error"]["message"]
+    assert "STREAM_URL" not in body["error"]["message"]
+    with raw_upstream(answer) as upstream:
+        _, body = rated(upstream, RATING)
+    assert "STREAM_URL" in body["error"]["message"]

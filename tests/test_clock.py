@@ -74,9 +74,23 @@ def test_the_client_is_told_of_an_end_while_the_server_still_holds_the_connectio
     assert (client.recv(65536), client.recv(65536)) == (b"half", b"")
 
 
-def test_a_server_that_cannot_reset_closes_the_connection_itself(pair: Pair) -> None:
+def test_a_server_that_cannot_reset_still_tells_the_client_of_the_end(pair: Pair) -> None:
     server, client = pair
+    server.sendall(b"half")
     with pytest.raises(ConnectionCut):
         ClientClock(server).cut(reset=False)
-    server.sendall(b"still there")
-    assert client.recv(65536) == b"still there"
+    assert (client.recv(65536), client.recv(65536)) == (b"half", b"")
+    assert server.fileno() >= 0  # the server closes it, as it does with every other
+
+
+def test_without_a_connection_only_the_server_can_end_it() -> None:
+    with pytest.raises(ConnectionCut):
+        ClientClock(None).cut(reset=False)
+
+
+def test_a_client_that_left_before_is_no_trouble(pair: Pair) -> None:
+    server, client = pair
+    client.close()
+    server.close()
+    with pytest.raises(ConnectionCut):
+        ClientClock(server).cut(reset=False)

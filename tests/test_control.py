@@ -151,11 +151,13 @@ def test_a_list_can_be_of_one_namespace() -> None:
     for namespace in ("", "a", "b", "a"):
         caller.post("/control/faults", json={"status": 500, "namespace": namespace})
     assert [one["id"] for one in items(caller, "/faults?namespace=a")] == [2, 4]
+    assert [one["id"] for one in items(caller, "/faults?namespace=")] == [1]
     assert read(caller.delete("/control/faults", headers={"X-Mock-Namespace": "a"})) == {
         "deleted": 2
     }
     assert [one["id"] for one in items(caller, "/faults")] == [1, 3]
-    assert read(caller.delete("/control/faults")) == {"deleted": 2}
+    assert read(caller.delete("/control/faults?namespace=")) == {"deleted": 1}
+    assert read(caller.delete("/control/faults")) == {"deleted": 1}
 
 
 def test_a_call_about_two_namespaces_is_refused() -> None:
@@ -165,6 +167,8 @@ def test_a_call_about_two_namespaces_is_refused() -> None:
         headers={"X-Mock-Namespace": "b"},
     )
     assert refusal(answer) == (400, "namespace", "The call names two namespaces: 'b' and 'a'.")
+    answer = client().post("/control/reset?namespace=a", json={"namespace": ""})
+    assert refusal(answer) == (400, "namespace", "The call names two namespaces: 'a' and ''.")
 
 
 def test_the_key_of_a_call_does_not_say_which_namespace_it_is_about() -> None:
@@ -228,7 +232,16 @@ def test_our_own_pages_may_call() -> None:
     assert answer.status_code == 201
 
 
-@pytest.mark.parametrize(("body", "left"), [({"namespace": "a"}, ["", "b"]), ({}, []), (None, [])])
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ({"namespace": "a"}, ["", "b"]),
+        ({"namespace": ""}, ["a", "b"]),
+        ({"namespace": None}, []),
+        ({}, []),
+        (None, []),
+    ],
+)
 def test_a_reset_forgets_one_namespace_or_all(body: Any, left: list[str]) -> None:
     caller = client()
     for namespace in ("", "a", "b"):

@@ -199,6 +199,13 @@ def test_a_malformed_header_is_refused_everywhere(server: Server) -> None:
         assert (refused.status, refused.error()["param"]) == (400, "X-Mock-Fault")
 
 
+@pytest.mark.parametrize("after", [0, 1])
+def test_the_development_server_disconnects_too(development_server: Server, after: int) -> None:
+    asked_to_stay = {"Connection": "keep-alive", **header(WireFault("disconnect", after))}
+    faulty = chat(development_server, stream=True, **asked_to_stay)
+    assert (faulty.status, len(faulty.chunks), faulty.end) == (200 if after else 0, after, "closed")
+
+
 def test_a_head_request_has_no_body_to_spoil(server: Server) -> None:
     head = asked(server.url, "/v1/models", None, {"X-Mock-Fault": "disconnect"}, "HEAD")
     assert (head.status, head.body) == (200, b"")

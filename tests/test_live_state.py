@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -215,6 +216,40 @@ def test_a_new_start_finds_the_journal_and_no_state(tmp_path: Path, command: Seq
     with running(command, **env) as server:
         assert listed(server, "/faults") == listed(server, "/pacing") == []
         assert listed(server, "/requests") == kept
+
+
+def free_port() -> str:
+    """A port that nobody has for the moment: only one that is named has a file of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return str(taken.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("second", "named"),
+    [
+        (GUNICORN, False),
+        ((*GUNICORN, "--preload"), True),
+        ((*GUNICORN, "--check-config"), True),
+        (FLASK, True),
+    ],
+    ids=["gunicorn", "preload", "check-config", "flask"],
+)
+def test_a_second_start_at_a_port_that_is_taken_changes_nothing(
+    tmp_path: Path, second: Sequence[str], named: bool
+) -> None:
+    env = {"TMPDIR": str(tmp_path), "WEB_CONCURRENCY": "2", "PORT": free_port()}
+    if named:
+        env["LLM_PROXY_JOURNAL"] = str(tmp_path / "journal.sqlite3")
+    with running_gunicorn(**env) as server:
+        server.request("POST", "/control/faults", json={"status": 503, "namespace": "x"})
+        before = listed(server, "/faults")
+        ended([env["PORT"] if part == "0" else part for part in second], **env)
+        one, other = workers(server)
+        os.kill(one, signal.SIGKILL)
+        _, new = workers(server, 3)
+        for sleeper in (other, new):
+            with asleep(sleeper):
+                assert listed(server, "/faults") == before
 
 
 def test_a_server_with_no_port_of_its_own_leaves_no_file(tmp_path: Path) -> None:

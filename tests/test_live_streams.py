@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from openai import DefaultHttpxClient, OpenAI
 
+from tests.raw_client import sent
 from tests.servers import PATIENCE_SECONDS, Server, new_session, running_gunicorn
 
 SIMULTANEOUS = 16
@@ -247,3 +248,11 @@ def test_the_openai_client_passes_over_comments(hesitant: Server) -> None:
         *("", "one ", "two ", "three"),
         None,
     ]
+
+
+def test_hundreds_of_streams_keep_nobody_waiting(stalling: Server) -> None:
+    with ExitStack() as stack:
+        streams = [stack.enter_context(sent(stalling.url, CHAT, request())) for _ in range(300)]
+        for stream in streams:
+            assert stream.recv(12) == b"HTTP/1.1 200"
+        assert stalling.request("GET", "/health").status_code == 200

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,14 @@ def _wait_for_the_end_of(pid: int) -> None:
     assert ended
 
 
+def _wait_until_nobody_listens(url: str) -> None:
+    """The last of those who share a server that one of them has left behind waits for no end."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while _listens(url):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def outcome(run: pytest.Pytester, *arguments: str, **counts: int) -> pytest.RunResult:
     result = run.runpytest_subprocess(PLUGIN, "-v", *arguments, timeout=PATIENCE_SECONDS)
     result.assert_outcomes(**counts)
@@ -101,6 +110,92 @@ def test_it(llm_proxy):
 """
     )
     outcome(run, passed=1)
+
+
+def test_requests_of_any_shape_can_be_looked_at(run: pytest.Pytester) -> None:
+    run.makepyfile(
+        """
+def test_it(llm_proxy_app):
+    caller = llm_proxy_app.app.test_client()
+    headers = {"Authorization": f"Bearer {llm_proxy_app.api_key}"}
+    caller.get("/v1/models", headers=headers)
+    for body in (b"{bad", b"[1]", b'"x"', b'{"messages": [{"content": ["x", {"text": 5}]}]}'):
+        caller.post("/v1/chat/completions", data=body, headers=headers)
+    assert [(one.body, one.last_message) for one in llm_proxy_app.requests] == [
+        (None, ""), ("{bad", ""), ([1], ""), ("x", ""),
+        ({"messages": [{"content": ["x", {"text": 5}]}]}, ""),
+    ]
+    assert repr(llm_proxy_app.requests[0]) == "<Request /v1/models 200: ''>"
+"""
+    )
+    outcome(run, passed=1)
+
+
+def test_bodies_are_read_as_they_were_sent(run: pytest.Pytester) -> None:
+    run.makepyfile(
+        ASK
+        + """
+def test_served(llm_proxy):
+    ask("What does token=abc mean?")
+    assert llm_proxy.requests[0].last_message == "What does token=abc mean?"
+
+def test_mounted(llm_proxy_app):
+    llm_proxy_app.app.test_client().post(
+        "/v1/chat/completions",
+        json={"messages": [{"role": "user", "content": "password: x"}]},
+        headers={"Authorization": f"Bearer {llm_proxy_app.api_key}"},
+    )
+    assert llm_proxy_app.requests[0].last_message == "password: x"
+"""
+    )
+    outcome(run, passed=2)
+
+
+def test_a_test_that_asks_a_lot_keeps_its_first_request(run: pytest.Pytester) -> None:
+    run.makepyfile(
+        """
+def test_it(llm_proxy_app):
+    caller = llm_proxy_app.app.test_client()
+    headers = {"Authorization": f"Bearer {llm_proxy_app.api_key}"}
+    for _ in range(1001):
+        caller.get("/v1/models", headers=headers)
+    assert len(llm_proxy_app.requests) == 1001
+"""
+    )
+    outcome(run, passed=1)
+
+
+def test_a_failure_can_last_and_others_may_queue_their_own(run: pytest.Pytester) -> None:
+    run.makepyfile(
+        """
+def test_it(llm_proxy_app):
+    llm_proxy_app.fail(503, times=None)
+    caller = llm_proxy_app.app.test_client()
+    fault = {"status": 500, "namespace": llm_proxy_app.namespace}
+    caller.post("/control/faults", json=fault)
+    headers = {"Authorization": f"Bearer {llm_proxy_app.api_key}"}
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]}
+    for _ in range(3):
+        answer = caller.post("/v1/chat/completions", json=body, headers=headers)
+        assert answer.status_code == 503
+"""
+    )
+    outcome(run, passed=1)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("LLM_PROXY_API_KEYS=secret", "*LLM_PROXY_API_KEYS cannot be set: *key of its own*"),
+        ("LLM_PROXY_API_KEYS_FILE=keys", "*LLM_PROXY_API_KEYS_FILE cannot be set: *"),
+    ],
+)
+def test_settings_that_would_refuse_every_test_are_refused(
+    run: pytest.Pytester, line: str, reason: str
+) -> None:
+    run.makeini(f"[pytest]\nllm_proxy_settings =\n    {line}")
+    run.makepyfile("def test_a(llm_proxy): pass\ndef test_b(llm_proxy_app): pass")
+    outcome(run, errors=2).stdout.fnmatch_lines([reason])
 
 
 def test_failures_strike_as_often_as_they_are_told(run: pytest.Pytester) -> None:
@@ -230,6 +325,43 @@ def test_it(llm_proxy):
     log = next(Path(run.path).rglob("llm-proxy/log")).read_text()
     _wait_for_the_end_of(int(re.findall(r"Listening at: \S+ \((\d+)\)", log)[0]))
     assert not _listens((run.path / "url").read_text())
+
+
+CRASHING = """
+import os, pathlib, pytest, time
+
+def wait_for(name, count=1):
+    while len(list(pathlib.Path().glob(name))) < count:
+        time.sleep(0.01)
+
+@pytest.mark.parametrize("number", range(12))
+def test_it(llm_proxy, number):
+    pathlib.Path(f"url-{number}").write_text(llm_proxy.url)
+    llm_proxy.reply(f"answer {number}")
+    if not pathlib.Path("crashed").exists():
+        wait_for("url-*", WORKERS)
+        if owns_the_server():
+            pathlib.Path("crashed").touch()
+            os._exit(1)
+        wait_for("crashed")
+    assert ask("hello") == f"answer {number}"
+
+def owns_the_server():
+    children = pathlib.Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
+    return bool(children.split())
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_when_the_process_that_owns_the_server_crashes_the_others_go_on(
+    run: pytest.Pytester, workers: int
+) -> None:
+    run.makepyfile(ASK + f"WORKERS = {workers}" + CRASHING)
+    outcome(run, "-pxdist", f"-n{workers}", passed=11, failed=1)
+    urls = {path.read_text() for path in run.path.glob("url-*")}
+    assert len(urls) == 3 - workers
+    for url in urls:
+        _wait_until_nobody_listens(url)
 
 
 def test_the_application_can_be_mounted_in_process(run: pytest.Pytester) -> None:

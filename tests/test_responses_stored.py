@@ -168,3 +168,13 @@ def test_items_with_parts_of_any_kind_are_listed() -> None:
     name = api.post("/v1/responses", json={"model": "m", "input": [odd]}).get_json()["id"]
     page = api.get(f"/v1/responses/{name}/input_items").get_json()
     assert [one["content"] for one in page["data"]] == [odd["content"]]
+
+
+def test_a_conversation_is_gone_on_with_only_by_whoever_began_it() -> None:
+    api = client()
+    owner, other = ({"Authorization": f"Bearer {key}"} for key in "ab")
+    begun = api.post("/v1/responses", json={"model": "gpt-4o", "input": "hi"}, headers=owner)
+    further = {"model": "gpt-4o", "input": "and?", "previous_response_id": begun.get_json()["id"]}
+    for path in ("/v1/responses", "/v1/responses/input_tokens"):
+        assert api.post(path, json=further, headers=other).status_code == 400
+        assert api.post(path, json=further, headers=owner).status_code == 200

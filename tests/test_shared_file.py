@@ -27,15 +27,15 @@ def state_of(path: Path, boot: str) -> SqliteState:
     return SqliteState(place.database(lambda: Place(str(path), boot)))
 
 
-def begun(journal: str = "", port: int = 8888, workers: int = 2) -> dict[str, str]:
+def chosen(journal: str = "", port: int = 8888, workers: int = 2) -> dict[str, str]:
     environ: dict[str, str] = {}
-    place.begin(journal, port, workers, environ)
+    place.choose(journal, port, workers, environ)
     return environ
 
 
 def test_a_server_has_a_file_for_its_port_in_a_folder_of_its_user(temporary: Path) -> None:
     folder = temporary / f"llm-proxy-{os.getuid()}"
-    assert begun(port=8888)[FILE] == str(folder / "8888.sqlite3")
+    assert chosen(port=8888)[FILE] == str(folder / "8888.sqlite3")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "8888.sqlite3").stat().st_mode) == 0o600
 
@@ -48,23 +48,23 @@ def test_the_files_beside_the_database_are_as_private(tmp_path: Path) -> None:
 
 
 def test_servers_without_a_port_of_their_own_share_no_file(temporary: Path) -> None:
-    first, second = begun(port=0), begun(port=0)
+    first, second = chosen(port=0), chosen(port=0)
     assert first[FILE] != second[FILE]
     place.end(first)
     assert [str(path) for path in temporary.rglob("*.sqlite3")] == [second[FILE]]
 
 
 def test_a_file_that_another_start_is_to_find_is_left(temporary: Path) -> None:
-    place.end(begun(port=8888))
+    place.end(chosen(port=8888))
     assert [path.name for path in temporary.rglob("*.sqlite3")] == ["8888.sqlite3"]
 
 
 def test_the_state_has_a_file_when_the_journal_is_off(temporary: Path) -> None:
-    assert begun("off")[FILE].startswith(str(temporary))
+    assert chosen("off")[FILE].startswith(str(temporary))
 
 
 def test_a_file_that_is_named_is_used(tmp_path: Path) -> None:
-    environ = begun(str(tmp_path / "mine.db"))
+    environ = chosen(str(tmp_path / "mine.db"))
     assert environ[FILE] == str(tmp_path / "mine.db")
     assert place.whereabouts("", environ)() == Place(environ[FILE], environ[BOOT])
 
@@ -86,12 +86,12 @@ def test_a_folder_that_may_be_somebody_elses_is_not_used(temporary: Path, plante
         folder.mkdir()
         folder.chmod(0o755)
     with pytest.raises(DatabaseUnusable, match="is not a folder that is ours alone"):
-        begun()
+        chosen()
 
 
 def test_a_single_worker_does_without_a_folder(temporary: Path) -> None:
     (temporary / f"llm-proxy-{os.getuid()}").touch()
-    assert begun(workers=1)[FILE] == ":memory:"
+    assert chosen(workers=1)[FILE] == ":memory:"
 
 
 def test_a_new_start_finds_no_state_and_a_worker_that_is_replaced_does(tmp_path: Path) -> None:
@@ -105,6 +105,16 @@ def test_a_new_start_finds_no_state_and_a_worker_that_is_replaced_does(tmp_path:
     new = state_of(path, "second start")
     assert (new.scripted("fault"), new.count("", "turn")) == ([], 0)
     assert new.version() > version
+
+
+def test_a_start_that_is_never_used_leaves_the_state_of_another(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite3"
+    running = state_of(path, "running")
+    running.add("fault", "", {})
+    create_app(from_env({"LLM_PROXY_JOURNAL": str(path)}))
+    chosen(str(path))
+    assert len(running.scripted("fault")) == 1
+    assert len(state_of(path, "running").scripted("fault")) == 1
 
 
 def test_a_file_of_another_version_is_begun_anew(tmp_path: Path) -> None:

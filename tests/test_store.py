@@ -46,6 +46,24 @@ def test_no_header_of_a_request_is_kept(database: Database, tmp_path: Path) -> N
     assert not [path for path in tmp_path.iterdir() if b"sekret" in path.read_bytes()]
 
 
+def test_each_namespace_has_its_own_replies_even_under_one_id(database: Database) -> None:
+    store = SqliteStore(database, "mock", limit=3)
+    for namespace in ("", "a", "b"):
+        store.of(namespace).put(stored("same", text=f"of {namespace}"))
+    store.of("a").replace(stored("same", text="changed"))
+    assert store.of("b").delete("chat", "same")
+    kept = {name: store.of(name).get("chat", "same") for name in ("", "a", "b")}
+    assert kept == {"": stored("same", text="of "), "a": stored("same", text="changed"), "b": None}
+    assert [ids(store.of(name)) for name in ("", "a", "b")] == [["same"], ["same"], []]
+
+
+def test_all_namespaces_share_the_room(database: Database) -> None:
+    store = SqliteStore(database, "mock", limit=2)
+    for name in ("a", "b", "c"):
+        store.of(name).put(stored(name))
+    assert [ids(store.of(name)) for name in ("a", "b", "c")] == [[], ["b"], ["c"]]
+
+
 def test_the_oldest_make_room_for_the_newest(database: Database) -> None:
     store = SqliteStore(database, "mock", limit=2)
     for name in ("a", "b", "c"):

@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.builders import chat_document, client
+from tests.client_tasks import TITLE
 from tests.test_error_shape import error_of
 
 CHAT = "/v1/chat/completions"
@@ -119,3 +120,51 @@ def test_parts_that_are_no_text_are_shown_but_not_read() -> None:
     completion = made(api, messages=[{"role": "user", "content": parts}])
     page = api.get(f"{CHAT}/{completion['id']}/messages").get_json()
     assert [(one["content"], one["content_parts"]) for one in page["data"]] == [("hi", parts)]
+
+
+def headers_of(key: str = "", namespace: str = "") -> dict[str, str]:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    return {**headers, "X-Mock-Namespace": namespace} if namespace else headers
+
+
+@pytest.mark.parametrize("half", ["/mock", "/adapter"])
+@pytest.mark.parametrize(
+    ("owner", "other"),
+    [
+        (headers_of("a"), headers_of("b")),
+        (headers_of("a"), headers_of()),
+        (headers_of(), headers_of("a")),
+        (headers_of("a", namespace="x"), headers_of("a", namespace="y")),
+    ],
+)
+def test_nobody_else_sees_changes_or_deletes_a_stored_completion(
+    half: str, owner: dict[str, str], other: dict[str, str]
+) -> None:
+    api = client(STREAM_URL="http://localhost:9/")
+    asked = chat_document(TITLE + "Birds sing.", store=True)  # the adapter asks nobody for it
+    name = api.post(half + CHAT, json=asked, headers=owner).get_json()["id"]
+    one = f"{half}{CHAT}/{name}"
+    calls = [
+        ("GET", one, None),
+        ("POST", one, {"metadata": {"seen": "yes"}}),
+        ("DELETE", one, None),
+        ("GET", f"{one}/messages", None),
+    ]
+    for method, path, body in calls:
+        answer = api.open(path, method=method, json=body, headers=other)
+        assert answer.status_code == 404, method
+    assert api.get(half + CHAT, headers=other).get_json()["data"] == []
+    kept = api.get(half + CHAT, headers=owner).get_json()["data"]
+    assert [(one["id"], one["metadata"]) for one in kept] == [(name, {})]
+
+
+def test_all_keys_of_a_namespace_and_all_requests_without_either_share_what_is_stored() -> None:
+    api = client()
+    for first, second in (
+        (headers_of("a", namespace="x"), headers_of("b", namespace="x")),
+        (headers_of(), headers_of()),
+    ):
+        asked = chat_document("hi", store=True)
+        name = api.post(CHAT, json=asked, headers=first).get_json()["id"]
+        assert api.get(f"{CHAT}/{name}", headers=second).status_code == 200
+        assert api.delete(f"{CHAT}/{name}", headers=second).status_code == 200

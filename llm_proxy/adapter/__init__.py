@@ -6,10 +6,11 @@ from typing import NoReturn
 from flask import Blueprint
 
 from llm_proxy import serving
+from llm_proxy.adapter.account import Account
 from llm_proxy.adapter.ratings import Ratings
 from llm_proxy.adapter.routing import Routed, source_of
 from llm_proxy.adapter.upstream import Upstream
-from llm_proxy.errors import NotServed
+from llm_proxy.errors import NotServed, UpstreamError
 from llm_proxy.limits import Unlimited
 from llm_proxy.openai_api.resource import Answer, Call, Resource
 from llm_proxy.settings import AdapterSettings, ServerSettings
@@ -29,7 +30,11 @@ def blueprint(
     refused = [Resource("POST", path, _refuse) for path in NOT_SERVED]
 
     def rate(call: Call) -> Answer:
-        return Answer(body=ratings.passed_on(call.document))
+        account = Account()
+        try:
+            return Answer(body=ratings.passed_on(call.document, account), notes=(account.facts,))
+        except UpstreamError as error:
+            return Answer(error=error, notes=(account.facts,))
 
     return serving.half(
         "adapter",

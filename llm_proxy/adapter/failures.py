@@ -83,7 +83,7 @@ def check_answer(response: requests.Response, accepted: str, credentials: str) -
             media_type = "another media type"
         raise UpstreamError(
             f"The legacy search API answered with {media_type} instead of {accepted}. "
-            "Check that STREAM_URL is the address of its stream, and that its login is valid.",
+            "Check that STREAM_URL is the right address, and that its login is valid.",
             code="upstream_not_a_stream",
         )
 

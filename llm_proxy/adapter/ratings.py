@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from llm_proxy.adapter.account import Account
 from llm_proxy.adapter.upstream import Upstream
-from llm_proxy.errors import InvalidRequest
+from llm_proxy.errors import InvalidRequest, UpstreamBusy, UpstreamDown, UpstreamError
 from llm_proxy.openai_api.decoding import decode_body
 from llm_proxy.settings import AdapterSettings
 
@@ -30,8 +31,10 @@ class Ratings:
         self._upstreams = upstreams
         self._first = next(iter(upstreams))
 
-    def passed_on(self, document: bytes) -> bytes:
+    def passed_on(self, document: bytes, account: Account) -> bytes:
         """The JSON document that the search API answers to the rating in `document`.
+
+        What became of it is put down in `account`.
 
         Raises:
             InvalidRequest: the document is no rating; nothing is passed on.
@@ -52,7 +55,14 @@ class Ratings:
             "search_query": rating.search_query,
             "rating": rating.rating,
         }
-        return upstream.posted(rating_url(settings), msgspec.json.encode(told))
+        try:
+            return upstream.posted(rating_url(settings), msgspec.json.encode(told), account)
+        except (UpstreamBusy, UpstreamDown):  # which is about the search API as a whole
+            raise
+        except UpstreamError as error:
+            if settings.rating_url:  # not what questions are put to, of which messages speak
+                error.message = error.message.replace("STREAM_URL", "STREAM_RATING_URL")
+            raise
 
 
 def rating_url(settings: AdapterSettings) -> str:

@@ -102,8 +102,17 @@ class Upstream:
             finally:
                 self._gate.leave()
 
-    def posted(self, url: str, document: bytes, *, authorization: str | None = None) -> bytes:
+    def posted(
+        self,
+        url: str,
+        document: bytes,
+        account: Account | None = None,
+        *,
+        authorization: str | None = None,
+    ) -> bytes:
         """The JSON document that the legacy API answers to one that is posted to `url`.
+
+        What became of it is put down in `account`.
 
         Raises:
             UpstreamError: it cannot be reached, or answers with an error or with something
@@ -111,18 +120,19 @@ class Upstream:
             UpstreamTimeout: it takes longer than one of its time limits.
             UpstreamBusy, UpstreamDown: it is not asked, now.
         """
-        account = Account()
+        account = account or Account()
         question = Question("POST", url, document, accepted=JSON)
-        self._breaker.check()
-        for _ in self._gate.enter():
-            pass
-        try:
-            with self._breaker.attempt() as attempt, failures.translated(account):
-                ask = partial(self._ask, question, authorization, account, attempt)
-                with self._called(ask) as (call, patience):
-                    return whole(call, patience, self._settings.max_event_bytes)
-        finally:
-            self._gate.leave()
+        with account.ending():
+            self._breaker.check()
+            for _ in self._gate.enter():
+                pass
+            try:
+                with self._breaker.attempt() as attempt, failures.translated(account):
+                    ask = partial(self._ask, question, authorization, account, attempt)
+                    with self._called(ask) as (call, patience):
+                        return whole(call, patience, self._settings.max_event_bytes)
+            finally:
+                self._gate.leave()
 
     @contextmanager
     def _called(self, ask: Callable[[Call], requests.Response]) -> Iterator[tuple[Call, Patience]]:

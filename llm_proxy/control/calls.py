@@ -39,18 +39,19 @@ def namespace_asked(
 ) -> str | None:
     """The namespace that the call is about; None for a call that is not about one.
 
-    It is named by `X-Mock-Namespace`, in the query or in the body. The API key of the call
-    says who calls, and not about what.
+    It is named by `X-Mock-Namespace`, in the query or in the body. In the latter two it may be
+    empty: what was set for all, and the requests that have none. The API key of the call says
+    who calls, and not about what.
 
     Raises:
         InvalidRequest: two different ones are named.
     """
     places = (
-        headers.get("x-mock-namespace", "").strip(),
-        query.get("namespace", ""),
-        in_body or "",
+        headers.get("x-mock-namespace", "").strip() or None,  # as for any other request
+        query.get("namespace"),
+        in_body,
     )
-    named = list(dict.fromkeys(filter(None, places)))
+    named = list(dict.fromkeys(place for place in places if place is not None))
     if len(named) > 1:
         raise InvalidRequest(
             f"The call names two namespaces: {named[0]!r} and {named[1]!r}.", param="namespace"

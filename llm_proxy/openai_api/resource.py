@@ -19,7 +19,8 @@ class Call(Struct, frozen=True, kw_only=True):
     """What a client asks of a resource: the names in the path, the query string, the headers
     with their names in lower case, the body.
 
-    `store` and `tokenizer` are those of the half that is asked.
+    `store` is that of the half that is asked, as the client's namespace sees it; `tokenizer`
+    is the half's.
     """
 
     store: Store

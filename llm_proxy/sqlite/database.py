@@ -28,28 +28,33 @@ class DatabaseUnusable(Exception):
 class Database:
     """The SQLite file whose path `locate` tells when it is first needed.
 
-    `prepare` is handed each new connection, in a transaction, to make or check its tables.
+    `prepare` is handed each new connection, in a transaction, to make or check its tables;
+    `refuse` only sees whether they may be made.
     One connection is shared by the threads of a process. It must not cross a fork (SQLite,
     "How to corrupt", 2.6), so each process opens its own.
     """
 
     def __init__(
-        self, locate: Callable[[], str], prepare: Callable[[sqlite3.Connection], None]
+        self,
+        locate: Callable[[], str],
+        prepare: Callable[[sqlite3.Connection], None],
+        refuse: Callable[[sqlite3.Connection], None] = lambda _: None,
     ) -> None:
         self._locate = locate
         self._prepare = prepare
+        self._refuse = refuse
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._closing: weakref.finalize[Any, Any] | None = None
         _DATABASES.add(self)
 
     def check(self) -> None:
-        """See whether the file can be used, and leave it prepared, with no connection to it.
+        """See whether the file can be used. What is in it stays: it may be in use elsewhere.
 
         Raises:
             DatabaseUnusable: it cannot.
         """
-        with closing(self._connected()):
+        with closing(self._connected(self._refuse)):
             pass
 
     def read(self, query: str, *values: object) -> list[Any]:
@@ -72,18 +77,18 @@ class Database:
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = self._connected()
+            self._connection = self._connected(self._prepare)
             self._closing = weakref.finalize(self, self._connection.close)
         return self._connection
 
-    def _connected(self) -> sqlite3.Connection:
+    def _connected(self, prepare: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
         path = self._locate()
         try:
             connection = _file(path)
             try:
                 # Before anything else: it may turn out to be somebody else's.
                 with _transaction(connection):
-                    self._prepare(connection)
+                    prepare(connection)
                 _write_ahead(connection)
             except BaseException:
                 connection.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from llm_proxy.sqlite.database import MEMORY, Database, DatabaseUnusable
-from llm_proxy.sqlite.schema import prepare
+from llm_proxy.sqlite.schema import prepare, refuse_foreign
 
 FILE = "LLM_PROXY_STATE"
 """The variable that hands the path down; not a setting."""
@@ -57,12 +57,19 @@ def whereabouts(journal: str, environ: Mapping[str, str]) -> Callable[[], Place]
 
 
 def database(place: Callable[[], Place]) -> Database:
-    """The database at that place."""
-    return Database(lambda: place().path, lambda connection: prepare(connection, boot=place().boot))
+    """The database at that place; its first use is what begins a new start of a server."""
+    return Database(
+        lambda: place().path,
+        lambda connection: prepare(connection, boot=place().boot),
+        refuse_foreign,
+    )
 
 
-def begin(journal: str, port: int, workers: int, environ: MutableMapping[str, str]) -> None:
-    """Choose and prepare the file of a server that starts, and hand it down in `environ`.
+def choose(journal: str, port: int, workers: int, environ: MutableMapping[str, str]) -> None:
+    """Choose the file of a server that starts, and hand it down in `environ`.
+
+    What is in the file stays until a worker uses it: a server that runs already may be using
+    it, and this start fail because of that.
 
     Without a name it is one for each port in a folder of ours; for port 0, one of its own. A
     single worker does without a file where there is no folder to be had.

@@ -69,7 +69,7 @@ CREATE TABLE stored (
     namespace TEXT NOT NULL,
     bytes INTEGER NOT NULL,
     content BLOB NOT NULL,
-    UNIQUE (half, id)
+    UNIQUE (half, namespace, id)
 );
 INSERT INTO facts VALUES ('version', 1), ('boot', ''), ('dropped', 0);
 """
@@ -86,11 +86,9 @@ def prepare(connection: sqlite3.Connection, boot: str) -> None:
     Raises:
         DatabaseUnusable: the file belongs to another program.
     """
-    ((application,),) = connection.execute("PRAGMA application_id").fetchall()
+    refuse_foreign(connection)
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     tables = [name for (name,) in connection.execute(_NAMES)]
-    if application != APPLICATION and (tables or application):
-        raise DatabaseUnusable("it is the database of another program")
     if not tables or version != VERSION:
         for name in tables:
             connection.execute(f'DROP TABLE "{name}"')
@@ -104,6 +102,17 @@ def prepare(connection: sqlite3.Connection, boot: str) -> None:
             connection.execute(f"DELETE FROM {name}")  # noqa: S608
         connection.execute("UPDATE facts SET value = ? WHERE name = 'boot'", (boot,))
         connection.execute(CHANGED)
+
+
+def refuse_foreign(connection: sqlite3.Connection) -> None:
+    """See to it that a file is empty or ours.
+
+    Raises:
+        DatabaseUnusable: it belongs to another program.
+    """
+    ((application,),) = connection.execute("PRAGMA application_id").fetchall()
+    if application != APPLICATION and (application or connection.execute(_NAMES).fetchall()):
+        raise DatabaseUnusable("it is the database of another program")
 
 
 _NAMES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from llm_proxy.namespaces import namespace_of
 from llm_proxy.reply import Endpoint
 from llm_proxy.sqlite.database import Database
 from llm_proxy.store import Stored
@@ -17,16 +16,18 @@ MAX_STORED_BYTES = 64 * 1024 * 1024
 
 _PUT = """
 INSERT INTO stored (half, id, endpoint, namespace, bytes, content) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (half, id) DO UPDATE SET bytes = excluded.bytes, content = excluded.content
+ON CONFLICT (half, namespace, id) DO UPDATE SET bytes = excluded.bytes, content = excluded.content
 """
-_REPLACE = "UPDATE stored SET bytes = ?, content = ? WHERE half = ? AND id = ?"
+_REPLACE = """
+UPDATE stored SET bytes = ?, content = ? WHERE half = ? AND namespace = ? AND id = ?
+"""
 _FORGET = """
 DELETE FROM stored WHERE half = ?1 AND number <= (
     SELECT number FROM stored WHERE half = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2
 )
 """
 _NEWEST_FIRST = "SELECT number, bytes FROM stored WHERE half = ? ORDER BY number DESC"
-_ONE = "half = ? AND id = ? AND endpoint = ?"
+_OWN = "half = ? AND namespace = ? AND endpoint = ?"
 
 
 class SqliteStore:
@@ -39,18 +40,25 @@ class SqliteStore:
         self,
         database: Database,
         half: str,
+        namespace: str = "",
         *,
         limit: int = MAX_STORED,
         max_bytes: int = MAX_STORED_BYTES,
     ) -> None:
         self._database = database
         self._half = half
+        self._namespace = namespace
         self._limit = limit
         self._max_bytes = max_bytes
 
+    def of(self, namespace: str) -> "SqliteStore":
+        return SqliteStore(
+            self._database, self._half, namespace, limit=self._limit, max_bytes=self._max_bytes
+        )
+
     def put(self, stored: Stored) -> None:
-        namespace, content = namespace_of(stored.request.headers), _written(stored)
-        row = (self._half, stored.id, stored.endpoint, namespace, len(content), content)
+        content = _written(stored)
+        row = (self._half, stored.id, stored.endpoint, self._namespace, len(content), content)
         with self._database.change() as connection:
             connection.execute(_PUT, row)
             connection.execute(_FORGET, (self._half, self._limit))
@@ -60,21 +68,23 @@ class SqliteStore:
     def replace(self, stored: Stored) -> None:
         content = _written(stored)
         with self._database.change() as connection:
-            connection.execute(_REPLACE, (len(content), content, self._half, stored.id))
+            own = (self._half, self._namespace, stored.id)
+            connection.execute(_REPLACE, (len(content), content, *own))
 
     def get(self, endpoint: Endpoint, name: str) -> Stored | None:
-        query = f"SELECT content FROM stored WHERE {_ONE}"  # noqa: S608
-        rows = self._database.read(query, self._half, name, endpoint)
+        query = f"SELECT content FROM stored WHERE {_OWN} AND id = ?"  # noqa: S608
+        rows = self._database.read(query, self._half, self._namespace, endpoint, name)
         return _read(rows[0]) if rows else None
 
     def delete(self, endpoint: Endpoint, name: str) -> bool:
-        query = f"DELETE FROM stored WHERE {_ONE}"  # noqa: S608
+        query = f"DELETE FROM stored WHERE {_OWN} AND id = ?"  # noqa: S608
+        values = (self._half, self._namespace, endpoint, name)
         with self._database.change() as connection:
-            return connection.execute(query, (self._half, name, endpoint)).rowcount > 0
+            return connection.execute(query, values).rowcount > 0
 
     def all(self, endpoint: Endpoint) -> list[Stored]:
-        query = "SELECT content FROM stored WHERE half = ? AND endpoint = ? ORDER BY number"
-        return list(map(_read, self._database.read(query, self._half, endpoint)))
+        query = f"SELECT content FROM stored WHERE {_OWN} ORDER BY number"  # noqa: S608
+        return list(map(_read, self._database.read(query, self._half, self._namespace, endpoint)))
 
     def _make_room(self, connection: sqlite3.Connection) -> None:
         """Forget the oldest until the others are no longer than they may be; the newest stays."""

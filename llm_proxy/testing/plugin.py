@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MARKER = "llm_proxy(unused_ok=False): unused_ok=True lets the test leave scripts unused"
 FIXTURES = ("llm_proxy", "llm_proxy_app")
+NOT_FOR_TESTS = ("LLM_PROXY_API_KEYS", "LLM_PROXY_API_KEYS_FILE")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -94,8 +95,9 @@ def llm_proxy_app(
     from llm_proxy import create_app
     from llm_proxy.settings import from_env
     from llm_proxy.testing.control import app_call
+    from llm_proxy.testing.server import READABLE
 
-    app = create_app(from_env(_settings(request.config)))
+    app = create_app(from_env({**READABLE, **_settings(request.config)}))
     with _script(app_call(app), "http://llm-proxy.test", request, monkeypatch) as script:
         script.app = app
         yield script
@@ -120,4 +122,12 @@ def _script(
 
 def _settings(config: pytest.Config) -> dict[str, str]:
     lines = config.getini("llm_proxy_settings")
-    return {name.strip(): value.strip() for name, _, value in (x.partition("=") for x in lines)}
+    pairs = (line.partition("=") for line in lines)
+    settings = {name.strip(): value.strip() for name, _, value in pairs}
+    for name in NOT_FOR_TESTS:
+        if name in settings:
+            raise pytest.UsageError(
+                f"llm_proxy_settings: {name} cannot be set: each test has a key of its own, "
+                "which tells its requests from those of others, and the server would refuse it."
+            )
+    return settings

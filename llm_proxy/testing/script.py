@@ -33,7 +33,7 @@ class Request:
 
     @property
     def body(self) -> Any:
-        """The JSON document that was sent."""
+        """The JSON document that was sent; None for no body, a string for what is no JSON."""
         return self._entry["request"]
 
     @property
@@ -48,13 +48,17 @@ class Request:
 
     @property
     def last_message(self) -> str:
-        """The text of its last message, its input or its prompt."""
-        last = self.body.get("messages") or self.body.get("input") or self.body.get("prompt") or ""
+        """The text of its last message, its input or its prompt; empty where it has none."""
+        body = self.body
+        if not isinstance(body, dict):  # of a GET, or of what is no request at all
+            return ""
+        last = body.get("messages") or body.get("input") or body.get("prompt") or ""
         if isinstance(last, list):
             last = last[-1]
         content = last.get("content", last) if isinstance(last, dict) else last
         if isinstance(content, list):
-            content = "\n".join(part.get("text", "") for part in content)
+            texts = [part.get("text") for part in content if isinstance(part, dict)]
+            content = "\n".join(text for text in texts if isinstance(text, str))
         return content if isinstance(content, str) else json.dumps(content)
 
 
@@ -106,21 +110,28 @@ class Script:
         )
 
     def fail(
-        self, status: int | None = None, *, times: int = 1, fault: str | None = None, **more: Any
+        self,
+        status: int | None = None,
+        *,
+        times: int | None = 1,
+        fault: str | None = None,
+        **more: Any,
     ) -> None:
         """Fail the next request, or the next few, with an HTTP status or by a fault.
 
-        Without either, the status is 500. `more` holds further fields of a fault, such as
-        `afterChunks`, `seconds`, `retryAfter` and `message`.
+        Without either, the status is 500. With `times=None` all of them fail. `more` holds
+        further fields of a fault, such as `afterChunks`, `seconds`, `retryAfter` and `message`.
 
         Raises:
             ControlError: there is no such fault; the message says which there are.
         """
         if status is None and fault is None:
             status = 500
-        asked: dict[str, Any] = {"status": status, "kind": fault, "times": times, **more}
+        asked: dict[str, Any] = {"status": status, "kind": fault, **more}
         asked = {name: value for name, value in asked.items() if value is not None}
-        self._queued[self._set("POST", "/control/faults", asked)["id"]] = times
+        number = self._set("POST", "/control/faults", {**asked, "times": times})["id"]
+        if times is not None:
+            self._queued[number] = times
 
     def pace(self, **pacing: Any) -> None:
         """Answer as slowly as `ttftMs`, `tokensPerSecond` and `jitter` or a `profile` say."""
@@ -132,11 +143,15 @@ class Script:
         return [Request(entry) for entry in reversed(self._listed("requests"))]
 
     def unused(self) -> list[str]:
-        """What was scripted and never used, as JSON."""
+        """What was scripted and never used, as JSON; a failure that lasts counts as used."""
         if not self._scripted:
             return []
         fixtures = [one for one in self._listed("fixtures") if not one["used"]]
-        faults = [one for one in self._listed("faults") if one["times"] == self._queued[one["id"]]]
+        faults = [
+            one
+            for one in self._listed("faults")
+            if one["id"] in self._queued and one["times"] == self._queued[one["id"]]
+        ]
         return [json.dumps(one["document"]) for one in (*fixtures, *faults)]
 
     def reset(self) -> None:
