@@ -27,7 +27,8 @@ def composed(settings: Settings | None = None) -> Flask:
         settings = _settings(environ)
     server = settings.server
     logs.configure(settings)
-    database = place.database(place.whereabouts(server.journal, environ))
+    whereabouts = place.whereabouts(server.journal, environ)
+    database = place.database(whereabouts)
     try:
         database.check()
     except DatabaseUnusable as error:
@@ -35,9 +36,12 @@ def composed(settings: Settings | None = None) -> Flask:
     state = SqliteState(database)
     journal = None
     if server.journal != "off":
-        journal = SqliteJournal(database, server.journal_max, logs.Redactor(settings.secrets))
+        # By a connection of its own: nobody who answers a request is to wait while it is written.
+        journal = SqliteJournal(
+            place.database(whereabouts), server.journal_max, logs.Redactor(settings.secrets)
+        )
     app = Flask(__package__, static_folder=None)
-    edge.install(app, server, journal, journaled=("mock", "adapter", "v1"))
+    edge.install(app, server, journal, journaled=("/mock/v1/", "/adapter/v1/", "/v1/"))
     controls = control.blueprint(
         state,
         journal,

@@ -4,7 +4,7 @@ Flask code, as are `serving` and the two blueprints. Knows no route but `/health
 """
 
 import logging
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -22,6 +22,7 @@ from llm_proxy.openai_api import errors as error_shape
 from llm_proxy.openai_api import headers
 from llm_proxy.pieces import AnswerInPieces
 from llm_proxy.settings import ServerSettings
+from llm_proxy.trace import Trace
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +34,11 @@ def install(
     app: Flask,
     settings: ServerSettings,
     journal: Journal | None = None,
-    journaled: Container[str] = (),
+    journaled: tuple[str, ...] = (),
 ) -> None:
     """Give `app` its health route, its keys, CORS, its error handlers and its request log.
 
-    What is asked of the blueprints named in `journaled` also goes into the journal.
+    What is asked below the paths in `journaled` also goes into the journal.
     """
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # else //v1 is redirected, with a page in HTML
@@ -66,11 +67,13 @@ def _begin_exchange() -> None:
     )
 
 
-def _journaling(journal: Journal, journaled: Container[str]) -> Callable[[], None]:
+def _journaling(journal: Journal, journaled: tuple[str, ...]) -> Callable[[], None]:
     def begin() -> None:
-        if request.blueprint in journaled:
+        if request.path.startswith(journaled):
+            headers = incoming.headers()
             g.exchange.record = journal.record
-            g.exchange.namespace = namespace_of(incoming.headers())
+            g.exchange.namespace = namespace_of(headers)
+            g.exchange.trace = Trace(headers, incoming.query(), incoming.peer())
 
     return begin
 
@@ -83,6 +86,8 @@ def _finish_exchange(response: Response) -> Response:
     response.headers["openai-processing-ms"] = str(round(exchange.elapsed_seconds() * 1000))
     for name, value in exchange.headers.items():
         response.headers.setdefault(name, value)  # an error may know better what is left
+    if exchange.trace is not None:
+        exchange.trace.answer_headers = response.headers.items()
     if not isinstance(response.response, AnswerInPieces):
         document = b"" if request.method == "HEAD" else response.get_data()
         exchange.said(exchange.sent(document))

@@ -126,6 +126,13 @@ class RateLimited(ProxyError):
         self.headers = headers
 
 
+class TooManyListeners(ProxyError):
+    """More clients want to watch than may; one of them has to leave first."""
+
+    status = 503
+    default_code = "too_many_listeners"
+
+
 class InternalError(ProxyError):
     """A fault of this program; the log has the traceback."""
 

@@ -18,12 +18,13 @@ from llm_proxy.errors import (
     ScriptedError,
     UpstreamError,
 )
-from llm_proxy.reply import Events, Fact, Noted, Usage
+from llm_proxy.reply import ChatRequest, Events, Fact, Noted, Usage, WireFault
+from llm_proxy.trace import Trace
 
 Outcome = Literal["done", "refused", "failed", "upstream failed", "client gone", "scripted"]
 
 
-def _kept_nowhere(exchange: "Exchange", outcome: Outcome, again: bool) -> None:
+def _kept_nowhere(exchange: "Exchange") -> None:
     pass
 
 
@@ -33,25 +34,30 @@ class Exchange:
 
     `outcome`: `done`; `refused` (the client's mistake), `failed` (ours), `upstream failed`;
     `client gone` (it left before the end); `scripted` (a fault that somebody asked for).
-    `origin` tells which source answered, `notes` what sources told of how they did. `size` is
-    the bytes of the answer's body, which is itself kept only where `keep_bodies` says so.
-    `came_at` is in Unix seconds. `headers` go out with the answer. `record` writes the exchange
-    down as one that ended in an outcome, and is told whether that is done again. `objections`
-    tells what OpenAI would have refused, when it is called: to find out takes longer than to
-    answer.
+    `origin` tells which source answered. `size` is the bytes of the answer's body, which is
+    itself kept only where `keep_bodies` says so. `came_at` is in Unix seconds. `headers` go
+    out with the answer. `asked` is the request as the server understood it, `notes` are what
+    sources told of how they did, `fault` is what was made to go wrong, `error` what did.
+    `record` has the exchange written down, as one that ended in `ended_as`; where it does,
+    `trace` keeps what is needed for that. `objections` tells what OpenAI would have refused,
+    when it is called: to find out takes longer than to answer.
     """
 
     method: str
     path: str
     tell: Callable[["Exchange"], None]
-    record: Callable[["Exchange", Outcome, bool], None] = _kept_nowhere
+    record: Callable[["Exchange"], None] = _kept_nowhere
+    trace: Trace | None = None
     namespace: str = ""
     keep_bodies: bool = False
     id: str = field(default_factory=lambda: f"req_{secrets.token_hex(16)}")
     status: int = 0
     model: str | None = None
     origin: str = ""
+    asked: ChatRequest | None = None
     notes: list[Mapping[str, Fact]] = field(default_factory=list)
+    fault: WireFault | None = None
+    error: ProxyError | None = None
     stream: bool = False
     usage: Usage | None = None
     size: int = 0
@@ -62,13 +68,15 @@ class Exchange:
     response_body: list[bytes] = field(default_factory=list)
     came_at: float = field(default_factory=time.time)
     seconds: float = 0.0
-    _recorded: tuple[int, Outcome] | None = None
-    _began: float = field(default_factory=time.monotonic)
-    _over: bool = False
+    ended_as: Outcome | None = None
+    began: float = field(default_factory=time.monotonic)
+    over: bool = False
 
     def sent(self, chunk: bytes) -> bytes:
         """Account for a piece of the answer's body, and give it back."""
         self.size += len(chunk)
+        if self.trace is not None:
+            self.trace.sent(chunk)
         return chunk
 
     def said(self, text: str | bytes) -> None:
@@ -92,26 +100,27 @@ class Exchange:
     def ended_by(self, error: ProxyError | ClientGone) -> None:
         """Say that `error` was how the exchange ended."""
         self.outcome = outcome_of(error)
+        if isinstance(error, ProxyError):
+            self.error = error
 
     def ending(self, outcome: Outcome) -> None:
         """Have the exchange written down, before the last bytes of its answer go out.
 
-        Whoever has the whole answer then finds the exchange, whichever worker is asked. If it
-        ends in another way after all, it is written down anew.
+        Whoever has the whole answer then finds the exchange, whichever worker is asked. At its
+        end it is written down anew, with what only shows then.
         """
-        if self._recorded != (self.status, outcome):
-            again, self._recorded = self._recorded is not None, (self.status, outcome)
-            self.record(self, outcome, again)
+        self.ended_as = outcome
+        self.record(self)
 
     def elapsed_seconds(self) -> float:
         """Time since the request came."""
-        return time.monotonic() - self._began
+        return time.monotonic() - self.began
 
     def end(self) -> None:
         """Write the exchange down and tell of it; the first call counts, later ones do nothing."""
-        if not self._over:
-            self._over = True
+        if not self.over:
             self.seconds = self.elapsed_seconds()
+            self.over = True
             self.ending(self.outcome)
             self.tell(self)
 

@@ -10,7 +10,9 @@ import sys
 import threading
 from typing import Any
 
+from llm_proxy import lifetime
 from llm_proxy.app import checked_settings
+from llm_proxy.journal import progress
 from llm_proxy.settings import SettingsError
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.database import DatabaseUnusable
@@ -71,6 +73,18 @@ def on_starting(arbiter: Any) -> None:
         place.begin(_server.journal, port, arbiter.cfg.workers, os.environ)
     except DatabaseUnusable as error:
         sys.exit(str(SettingsError([f"LLM_PROXY_JOURNAL: {error}"])))
+    progress.share()
+
+
+def post_fork(_: Any, worker: Any) -> None:
+    """Let a new worker tell the others how far it is with the journal, and know when to stop."""
+    progress.begin(worker.age)
+    lifetime.watch(lambda: not worker.alive)
+
+
+def child_exit(_: Any, worker: Any) -> None:
+    """See to it that nobody waits for a worker that has ended, however that was."""
+    progress.end(worker.age)
 
 
 def on_exit(_: Any) -> None:

@@ -40,6 +40,17 @@ def headers() -> dict[str, str]:
     }
 
 
+def query() -> str:
+    """The query of the URL, as it was sent."""
+    return str(request.environ.get("QUERY_STRING", ""))
+
+
+def peer() -> str:
+    """The address that the connection comes from, and its port, if the server tells them."""
+    host, port = request.environ.get("REMOTE_ADDR"), request.environ.get("REMOTE_PORT")
+    return f"{host}:{port}" if port else host or ""
+
+
 def client_clock() -> ClientClock:
     """A clock that watches the client's connection, where the server shows it."""
     environ = request.environ

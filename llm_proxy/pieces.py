@@ -86,7 +86,7 @@ class FaultyDocument(AnswerInPieces):
     def __init__(self, document: bytes, fault: WireFault, exchange: Exchange, clock: Clock) -> None:
         super().__init__(exchange, clock)
         self._document = document
-        self._fault = fault
+        self._fault = exchange.fault = fault
 
     def __iter__(self) -> Iterator[bytes]:
         return self._played(self._wire())

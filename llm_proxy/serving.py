@@ -118,6 +118,8 @@ class _Half:
                 with closing(lived(events, clock)) as timely:
                     reply = collect(timely)
                 exchange.usage, exchange.origin = reply.usage, reply.stamped.origin
+                if exchange.trace is not None:
+                    exchange.trace.reply = reply
                 document = surface.body(reply, *signed(asked, stamp, reply.stamped))
                 return _document(document, reply.fault, exchange, clock)
 
@@ -170,6 +172,7 @@ class _Half:
     def _understood(self, surface: Surface, exchange: Exchange) -> ChatRequest:
         """The request as the surface understands it, checked against what OpenAI refuses."""
         asked = replace(surface.parse(self._document()), headers=incoming.headers())
+        exchange.asked = asked
         exchange.model, exchange.stream = asked.model, asked.stream
         exchange.objections = partial(objections, asked, self._model_ids)
         if self._strict and (found := exchange.objections()):

@@ -102,7 +102,7 @@ class EventStream(AnswerInPieces):
                     self._sign(event)
                 case WireFault():
                     refuse_impossible(event, self._clock)
-                    self._fault = event
+                    self._fault = self._exchange.fault = event
                 case Noted():
                     continue
                 case _:
@@ -128,7 +128,7 @@ class EventStream(AnswerInPieces):
         self._exchange.origin = stamped.origin
 
     def _run(self) -> Generator[bytes, None, None]:
-        exchange = self._exchange
+        exchange, trace = self._exchange, self._exchange.trace
         failure: ProxyError
         try:
             for event in self._from_the_first():
@@ -140,9 +140,12 @@ class EventStream(AnswerInPieces):
                         self._sign(event)
                         continue
                     case WireFault():
+                        exchange.fault = event
                         self._end_connection(reset=False)
                     case Noted():
                         continue
+                if trace is not None:
+                    trace.said(event)
                 if chunk := self._encoder.encode(event):
                     yield chunk
                 match event:
@@ -165,6 +168,7 @@ class EventStream(AnswerInPieces):
         except Exception:
             log.exception("A reply broke off, request id %s", exchange.id)
             failure = InternalError(f"The reply broke off. The request id is {exchange.id}.")
+        exchange.error = failure
         exchange.ending(outcome_of(failure))
         yield self._encoder.fail(failure)
         exchange.ended_by(failure)

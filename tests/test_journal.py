@@ -30,8 +30,10 @@ def test_an_exchange_is_kept_as_it_was() -> None:
     answer = caller.post(
         CHAT, json=chat_document(user="é"), headers={"Authorization": "Bearer sk-anything"}
     )
+    answer.close()
     (entry,) = requests(caller)
-    time = entry.pop("time")
+    time, milliseconds = entry.pop("time"), entry.pop("durationMs")
+    said = read(answer)["choices"][0]["message"]["content"]
     assert entry == {
         "id": answer.headers["x-request-id"],
         "namespace": key_namespace("sk-anything"),
@@ -42,9 +44,20 @@ def test_an_exchange_is_kept_as_it_was() -> None:
         "stream": False,
         "request": chat_document(user="é"),
         "requestBytes": len(json.dumps(chat_document(user="é"))),
+        "responseBytes": len(answer.data),
         "outcome": "done",
+        "over": True,
         "origin": "",
+        "firstMs": None,
+        "promptTokens": read(answer)["usage"]["prompt_tokens"],
+        "completionTokens": read(answer)["usage"]["completion_tokens"],
+        "eventCount": 0,
+        "warningCount": 0,
+        "client": answer.request.headers["User-Agent"],
+        "question": "hi",
+        "answer": said[:200],
     }
+    assert milliseconds > 0
     assert abs(time - read(answer)["created"]) < 2
 
 
@@ -60,8 +73,8 @@ def test_the_newest_comes_first_and_a_limit_is_kept() -> None:
 
 
 def test_both_halves_and_their_refusals_are_kept_and_nothing_else() -> None:
-    caller = client(LLM_PROXY_API_KEYS="k", STREAM_URL="http://127.0.0.1:9/stream")
-    key = {"Authorization": "Bearer k"}
+    caller = client(LLM_PROXY_API_KEYS="the-key", STREAM_URL="http://127.0.0.1:9/stream")
+    key = {"Authorization": "Bearer the-key"}
     caller.get("/health")
     caller.get("/control/faults", headers=key)
     caller.get("/nowhere", headers=key)

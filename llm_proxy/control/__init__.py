@@ -3,17 +3,17 @@
 Flask code. Knows the shared state and the journal, and no source of replies.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
-import msgspec
 from flask import Blueprint, Response, request
 
 from llm_proxy import incoming
-from llm_proxy.control import bodies, calls
+from llm_proxy.control import answers, bodies, calls
 from llm_proxy.control.bodies import Asked, CheckFixture
-from llm_proxy.errors import NotServed, NotStored
+from llm_proxy.control.exchanges import ExchangeViews
+from llm_proxy.errors import NotStored
 from llm_proxy.journal.entry import Journal
 from llm_proxy.namespaces import namespace_of
 from llm_proxy.settings import ServerSettings
@@ -40,6 +40,7 @@ def blueprint(
     Without a `journal` there are no exchanges to be read. Fixtures have to pass
     `check_fixture`; pacing may name one of `profiles`.
     """
+    exchanges = ExchangeViews(journal, server.journal_max)
     views = _Views(state, journal, server, check_fixture, profiles)
     control = Blueprint("control", __name__)
     control.before_request(lambda: calls.refuse_foreign(incoming.headers()))
@@ -49,8 +50,10 @@ def blueprint(
         ("PUT", "/pacing", views.put_pacing),
         ("PUT", "/quota", views.put_quota),
         ("POST", "/reset", views.reset),
-        ("GET", "/requests", views.requests),
-        ("DELETE", "/requests", views.forget_requests),
+        ("GET", "/requests", exchanges.listed),
+        ("DELETE", "/requests", exchanges.forget),
+        ("GET", "/requests/stream", exchanges.stream),
+        ("GET", "/requests/<name>", exchanges.one),
         ("GET", "/namespace", views.namespace),
     ]
     for path, kind in _KINDS.items():
@@ -84,19 +87,23 @@ class _Views:
     def listed(self, kind: Kind) -> Response:
         """All that is set of one kind, or in one namespace, in the order in which it is tried."""
         found = self._of(kind, _namespace())
-        return _list([self._shown(one) for one in (found[::-1] if kind == "fixture" else found)])
+        return answers.listed(
+            [self._shown(one) for one in (found[::-1] if kind == "fixture" else found)]
+        )
 
     def clear(self, kind: Kind) -> Response:
         """Remove all that is set of one kind, or what is set in one namespace."""
         found = self._of(kind, _namespace())
-        return _json({"deleted": sum(self._state.remove(kind, one.number) for one in found)})
+        return answers.document(
+            {"deleted": sum(self._state.remove(kind, one.number) for one in found)}
+        )
 
     def remove(self, kind: Kind, name: str) -> Response:
         """Remove one thing."""
         number = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else 0
         if not self._state.remove(kind, number):
             raise NotStored(f"No {kind} has the id '{name[:100]}'.")
-        return _json({"id": number, "deleted": True})
+        return answers.document({"id": number, "deleted": True})
 
     def add_fixtures(self) -> Response:
         """Add one fixture, or several in their order."""
@@ -105,12 +112,12 @@ class _Views:
         # The last one first: what was set last is tried first.
         backwards = zip(reversed(namespaces), reversed(asked), strict=True)
         added = [self._add("fixture", namespace, each) for namespace, each in backwards][::-1]
-        return _json(added[0], 201) if one else _list(added, 201)
+        return answers.document(added[0], 201) if one else answers.listed(added, 201)
 
     def add_fault(self) -> Response:
         """Queue a fault behind those that wait."""
         asked = bodies.fault(self._document())
-        return _json(self._add("fault", _namespace(asked.namespace) or "", asked), 201)
+        return answers.document(self._add("fault", _namespace(asked.namespace) or "", asked), 201)
 
     def put_pacing(self) -> Response:
         """Set the pacing of a namespace, or of all that have none of their own."""
@@ -126,20 +133,11 @@ class _Views:
         self._state.reset(namespace)
         if self._journal is not None:
             self._journal.clear(namespace)
-        return _json({"namespace": namespace, "reset": True})
-
-    def requests(self) -> Response:
-        """The last exchanges, the newest first; all, or those of one namespace."""
-        limit = calls.limit_asked(request.args, self._server.journal_max)
-        return _list(self._kept().read(_namespace(), limit))
-
-    def forget_requests(self) -> Response:
-        """Empty the journal, or take one namespace out of it."""
-        return _json({"deleted": self._kept().clear(_namespace())})
+        return answers.document({"namespace": namespace, "reset": True})
 
     def namespace(self) -> Response:
         """The namespace that a call of the mock has which comes with these headers."""
-        return _json({"namespace": namespace_of(incoming.headers())})
+        return answers.document({"namespace": namespace_of(incoming.headers())})
 
     def _of(self, kind: Kind, namespace: str | None) -> list[Scripted]:
         return [one for one in self._state.scripted(kind) if namespace in (None, one.namespace)]
@@ -166,12 +164,7 @@ class _Views:
         shown = self._add(kind, namespace, asked)
         for one in before:
             self._state.remove(kind, one.number)
-        return _json(shown)
-
-    def _kept(self) -> Journal:
-        if self._journal is None:
-            raise NotServed("There is no journal: LLM_PROXY_JOURNAL is off.")
-        return self._journal
+        return answers.document(shown)
 
     def _document(self) -> bytes:
         calls.refuse_other_media(request.mimetype)
@@ -180,11 +173,3 @@ class _Views:
 
 def _namespace(in_body: str | None = None) -> str | None:
     return calls.namespace_asked(incoming.headers(), request.args, in_body)
-
-
-def _list(items: Sequence[object], status: int = 200) -> Response:
-    return _json({"object": "list", "data": items}, status)
-
-
-def _json(document: Mapping[str, Any], status: int = 200) -> Response:
-    return Response(msgspec.json.encode(document), status, mimetype=calls.MEDIA_TYPE)

@@ -72,3 +72,19 @@ def limit_asked(query: Mapping[str, str], most: int) -> int:
             code="invalid_value",
         )
     return int(asked)
+
+
+def flag(query: Mapping[str, str], name: str) -> bool:
+    """Whether the query asks for something that is only asked for or not.
+
+    Raises:
+        InvalidRequest: it says neither.
+    """
+    asked = query.get(name, "false")
+    if asked not in ("true", "false"):
+        raise InvalidRequest(
+            f"Invalid value for '{name}': {asked!r} is neither 'true' nor 'false'.",
+            param=name,
+            code="invalid_value",
+        )
+    return asked == "true"

@@ -1,19 +1,23 @@
 """What the journal has of one exchange, and what a journal is."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
 
-from llm_proxy.exchange import Exchange, Outcome
+from llm_proxy.exchange import Exchange
 
 
 class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
-    """One exchange. `request` is its body as it was sent, but for secrets.
+    """One exchange, as it is listed.
 
-    A body that is longer than `MAX_REQUEST_BYTES` is left out, one that is no JSON stands in
-    a string. `time` is when it came, in Unix seconds; `origin` is which source answered.
+    `request` is its body as it was sent, but for secrets: one that is longer than
+    `MAX_REQUEST_BYTES` is left out, one that is no JSON stands in a string. `time` is when it
+    came, in Unix seconds; `origin` is which source answered. `first_ms` and `duration_ms` are
+    counted from then to the first thing that was said, and to the end. `over` says whether
+    that has come: the last bytes of an answer may be on their way. `warning_count` counts those
+    that `Found` has. `question` and `answer` are the beginnings of what was asked and said.
     """
 
     id: str
@@ -26,21 +30,86 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
     stream: bool
     request: msgspec.Raw
     request_bytes: int
+    response_bytes: int
     outcome: str
+    over: bool
     origin: str
+    first_ms: float | None
+    duration_ms: float
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    event_count: int
+    warning_count: int
+    client: str
+    question: str
+    answer: str
+
+
+class Found(Struct, frozen=True):
+    """One exchange with all that is kept of it; what `details` has, `journal.account` tells."""
+
+    number: int
+    entry: Entry
+    details: Mapping[str, Any]
+
+    def document(self) -> dict[str, Any]:
+        """Both as one JSON object."""
+        entry: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self.entry))
+        return entry | dict(self.details)
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which exchanges are wanted; None asks for nothing.
+
+    `path` is a part of the path, `text` of what was asked or answered, and `model` the whole
+    name. `status` is one, or a class of them as `4xx`. `before` is an id: of those that came
+    earlier; `after` is a number: of those that were written down later.
+    """
+
+    namespace: str | None = None
+    path: str | None = None
+    model: str | None = None
+    status: str | None = None
+    outcome: str | None = None
+    text: str | None = None
+    before: str | None = None
+    after: int | None = None
+    limit: int = 1000
 
 
 MAX_REQUEST_BYTES = 256 * 1024
 
 
 class Journal(Protocol):
-    """The last exchanges of a server, shared by all of its workers."""
+    """The last exchanges of a server, shared by all of its workers.
 
-    def record(self, exchange: Exchange, outcome: Outcome, again: bool) -> None:
-        """Keep an exchange that ends in `outcome`; `again` if it is kept, and ended otherwise."""
+    Who reads finds every exchange whose answer a client had, whichever worker gave it.
+    """
 
-    def read(self, namespace: str | None, limit: int) -> Sequence[Entry]:
-        """The last exchanges, of one namespace or of all; the newest first."""
+    def record(self, exchange: Exchange) -> None:
+        """Have an exchange written down soon, as it is then; the caller does not wait."""
+
+    def read(self, wanted: Wanted) -> Sequence[Entry]:
+        """The exchanges that are wanted, the newest first."""
+
+    def found(self, wanted: Wanted) -> Sequence[Found]:
+        """The same, with all that is kept of them."""
+
+    def find(self, id: str) -> Found | None:  # noqa: A002
+        """The exchange that has this id, if it is kept."""
+
+    def latest(self) -> int:
+        """The number of the exchange that was written down last."""
+
+    def since(self, number: int, unfinished: Sequence[int]) -> Sequence[tuple[int, Entry]]:
+        """What was written down after a number, and those of the `unfinished` that are over.
+
+        The oldest first, each with its number. Asked often, so it does not wait for those
+        that are still to be written.
+        """
 
     def clear(self, namespace: str | None = None) -> int:
         """Forget all exchanges, or those of one namespace; how many there were."""
+
+    def dropped(self) -> int:
+        """How many exchanges were not written down, as they came faster than they could be."""

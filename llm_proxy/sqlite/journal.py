@@ -1,5 +1,6 @@
 """The journal, in the database."""
 
+import json
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -7,89 +8,184 @@ from typing import Any
 
 import msgspec
 
-from llm_proxy.exchange import Exchange, Outcome
-from llm_proxy.journal.entry import MAX_REQUEST_BYTES, Entry
-from llm_proxy.journal.redacted import redacted_document
+from llm_proxy.exchange import Exchange
+from llm_proxy.journal.account import account
+from llm_proxy.journal.behind import Behind
+from llm_proxy.journal.entry import Entry, Found, Wanted
 from llm_proxy.sqlite.database import Database, DatabaseUnusable
+from llm_proxy.trace import Trace
 
 log = logging.getLogger(__name__)
 
+MAX_BYTES = 64 * 1024 * 1024
+"""Of all requests and answers that are kept; the oldest make room for the next."""
+
+
 _COLUMNS = ", ".join(Entry.__struct_fields__)
+_WRITTEN = (*Entry.__struct_fields__, "bytes", "details")
+_VALUES = f"({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
 
-_RECORD = f"""
-INSERT INTO exchanges ({_COLUMNS}) VALUES ({", ".join("?" * len(Entry.__struct_fields__))})
-"""  # noqa: S608
+_INSERT = f"INSERT INTO exchanges {_VALUES}"
+_CHANGES = ", ".join(f"{name} = ?" for name in _WRITTEN)
+_REPLACE = f"UPDATE exchanges SET {_CHANGES} WHERE number = ?"  # noqa: S608
 
-# Found from the end, where it has to be: an index would cost every request as much again.
-_AMEND = """
-UPDATE exchanges SET status = ?, outcome = ?, origin = ?
-WHERE number = (SELECT number FROM exchanges WHERE id = ? ORDER BY number DESC LIMIT 1)
+_TOO_MANY_BYTES = """
+DELETE FROM exchanges WHERE number <= (
+    SELECT max(number) FROM (
+        SELECT number, sum(bytes) OVER (ORDER BY number DESC) AS total FROM exchanges
+    ) WHERE total > ?
+)
 """
 
 
 class SqliteJournal:
-    """Keeps `journal.entry.Journal`: the last `limit` exchanges, without what `redacted` finds."""
+    """Keeps `journal.entry.Journal`: the last `limit` exchanges, without what `redacted` finds.
 
-    def __init__(self, database: Database, limit: int, redacted: Callable[[str], str]) -> None:
+    The `database` is to be nobody else's: while it is written to, others would wait for it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        limit: int,
+        redacted: Callable[[str], str],
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
         self._database = database
         self._limit = limit
+        self._max_bytes = max_bytes
         self._redacted = redacted
+        self._behind = Behind(self._write)
+        self._uncounted = 0
 
-    def record(self, exchange: Exchange, outcome: Outcome, again: bool) -> None:
-        try:
-            if again:
-                self._amend(exchange, outcome)
-            else:
-                self._insert(self._row(exchange, outcome))
-        except (sqlite3.Error, DatabaseUnusable) as error:
-            # The client has its answer all the same: a full disk must not take that away.
-            log.warning("The journal could not keep %s: %s", exchange.id, error)
+    def record(self, exchange: Exchange) -> None:
+        self._behind.put(exchange)
 
-    def read(self, namespace: str | None, limit: int) -> list[Entry]:
-        only, values = _of(namespace)
-        query = f"SELECT {_COLUMNS} FROM exchanges{only} ORDER BY number DESC LIMIT ?"  # noqa: S608
-        return list(map(_entry, self._database.read(query, *values, limit)))
+    def read(self, wanted: Wanted) -> list[Entry]:
+        return [_entry(row) for row in self._rows(_COLUMNS, wanted)]
+
+    def found(self, wanted: Wanted) -> list[Found]:
+        return [_found(row) for row in self._rows(f"{_COLUMNS}, number, details", wanted)]
+
+    def find(self, id: str) -> Found | None:  # noqa: A002
+        self._behind.settle()
+        query = f"SELECT {_COLUMNS}, number, details FROM exchanges WHERE id = ?"  # noqa: S608
+        rows = self._database.read(query, id)
+        return _found(rows[-1]) if rows else None
+
+    def latest(self) -> int:
+        rows = self._database.read("SELECT max(number) FROM exchanges")
+        return int(rows[0][0] or 0)
+
+    def since(self, number: int, unfinished: Sequence[int]) -> list[tuple[int, Entry]]:
+        unknown = ", ".join("?" * len(unfinished))
+        query = (
+            f"SELECT {_COLUMNS}, number FROM exchanges "  # noqa: S608
+            f"WHERE number > ? OR (number IN ({unknown}) AND over) ORDER BY number"
+        )
+        rows = self._database.read(query, number, *unfinished)
+        return [(row[-1], _entry(row[:-1])) for row in rows]
 
     def clear(self, namespace: str | None = None) -> int:
-        only, values = _of(namespace)
+        self._behind.settle()
+        only, values = _where(Wanted(namespace=namespace))
         with self._database.change() as connection:
             return connection.execute(f"DELETE FROM exchanges{only}", values).rowcount  # noqa: S608
 
-    def _insert(self, row: Sequence[object]) -> None:
+    def dropped(self) -> int:
+        ((dropped,),) = self._database.read("SELECT value FROM facts WHERE name = 'dropped'")
+        return int(dropped)
+
+    def _rows(self, columns: str, wanted: Wanted) -> list[Any]:
+        self._behind.settle()
+        where, values = _where(wanted)
+        query = f"SELECT {columns} FROM exchanges{where} ORDER BY number DESC LIMIT ?"  # noqa: S608
+        return self._database.read(query, *values, wanted.limit)
+
+    def _write(self, exchanges: Sequence[Exchange], dropped: int) -> None:
+        """Write down how each of the exchanges is now, in one transaction."""
+        rows = []
+        for exchange in exchanges:
+            assert exchange.trace is not None
+            exchange.trace.waiting = False  # before it is looked at: what changes later is new
+            rows.append((exchange.trace, _row(*account(exchange, self._redacted))))
+        try:
+            self._put(rows, dropped)
+        except (sqlite3.Error, DatabaseUnusable) as error:
+            # Clients have their answers all the same: a full disk must not take that away.
+            log.warning("The journal could not keep %d exchanges: %s", len(rows), error)
+
+    def _put(self, rows: Sequence[tuple[Trace, tuple[Any, ...]]], dropped: int) -> None:
         with self._database.change() as connection:
-            number = connection.execute(_RECORD, row).lastrowid
-            assert number is not None
-            connection.execute("DELETE FROM exchanges WHERE number <= ?", (number - self._limit,))
+            for trace, row in rows:
+                if trace.number is None:
+                    trace.number = connection.execute(_INSERT, row).lastrowid
+                else:
+                    connection.execute(_REPLACE, (*row, trace.number))
+                self._uncounted += row[-2]
+            self._make_room(connection, max(trace.number or 0 for trace, _ in rows))
+            if dropped:
+                connection.execute(
+                    "UPDATE facts SET value = value + ? WHERE name = 'dropped'", (dropped,)
+                )
 
-    def _amend(self, exchange: Exchange, outcome: Outcome) -> None:
-        with self._database.change() as connection:
-            connection.execute(_AMEND, (exchange.status, outcome, exchange.origin, exchange.id))
-
-    def _row(self, exchange: Exchange, outcome: Outcome) -> tuple[object, ...]:
-        body = exchange.request_body
-        kept = body and len(body) <= MAX_REQUEST_BYTES
-        return (
-            exchange.id,
-            exchange.came_at,
-            exchange.namespace,
-            exchange.method,
-            exchange.path,
-            exchange.status,
-            None if exchange.model is None else self._redacted(exchange.model),
-            exchange.stream,
-            redacted_document(body, self._redacted) if kept else None,
-            len(body),
-            outcome,
-            exchange.origin,
-        )
+    def _make_room(self, connection: sqlite3.Connection, last: int) -> None:
+        connection.execute("DELETE FROM exchanges WHERE number <= ?", (last - self._limit,))
+        if self._uncounted >= self._max_bytes // 64:
+            self._uncounted = 0
+            connection.execute(_TOO_MANY_BYTES, (self._max_bytes,))
 
 
-def _of(namespace: str | None) -> tuple[str, tuple[str, ...]]:
-    return ("", ()) if namespace is None else (" WHERE namespace = ?", (namespace,))
+def _row(entry: Entry, details: str) -> tuple[Any, ...]:
+    values = [getattr(entry, name) for name in Entry.__struct_fields__]
+    request = bytes(entry.request).decode()
+    values[Entry.__struct_fields__.index("request")] = request
+    return (*values, len(request) + len(details), details)
+
+
+def _where(wanted: Wanted) -> tuple[str, list[Any]]:
+    """The condition that rows have to fulfil, and the values in it."""
+    conditions: list[str] = []
+    values: list[Any] = []
+
+    def ask(condition: str, *given: Any) -> None:
+        conditions.append(f"({condition})")
+        values.extend(given)
+
+    for name in ("namespace", "model", "outcome"):
+        if (value := getattr(wanted, name)) is not None:
+            ask(f"{name} = ?", value)
+    if wanted.path is not None:
+        ask("instr(path, ?)", wanted.path)
+    if wanted.status is not None:
+        low = int(wanted.status.replace("xx", "00"))
+        ask("status BETWEEN ? AND ?", low, low + 99 if wanted.status.endswith("xx") else low)
+    if wanted.text is not None:
+        # As it may stand in JSON: as it is, or with all but ASCII escaped.
+        forms = {json.dumps(wanted.text, ensure_ascii=only)[1:-1] for only in (True, False)}
+        patterns = [f"%{_escaped(form)}%" for form in sorted(forms)]
+        told = [f"{name} LIKE ? ESCAPE '~'" for name in ("request", "details") for _ in patterns]
+        ask(" OR ".join(told), *patterns, *patterns)
+    if wanted.before is not None:
+        ask("number < (SELECT max(number) FROM exchanges WHERE id = ?)", wanted.before)
+    if wanted.after is not None:
+        ask("number > ?", wanted.after)
+    return (f" WHERE {' AND '.join(conditions)}" if conditions else "", values)
+
+
+def _escaped(text: str) -> str:
+    for special in "~%_":
+        text = text.replace(special, f"~{special}")
+    return text
 
 
 def _entry(row: Sequence[Any]) -> Entry:
     values = dict(zip(Entry.__struct_fields__, row, strict=True))
-    values["stream"] = bool(values["stream"])
-    values["request"] = msgspec.Raw((values["request"] or "null").encode())
+    values["stream"], values["over"] = bool(values["stream"]), bool(values["over"])
+    values["request"] = msgspec.Raw(values["request"].encode())
     return Entry(**values)
+
+
+def _found(row: Sequence[Any]) -> Found:
+    *entry, number, details = row
+    return Found(number, _entry(entry), msgspec.json.decode(details))

@@ -10,7 +10,7 @@ from llm_proxy.sqlite.database import DatabaseUnusable
 APPLICATION = 0x4C4C4D50
 """What SQLite's header calls `application_id`: "LLMP"."""
 
-VERSION = 2
+VERSION = 3
 """Of the tables. A file that has another one is begun anew."""
 
 _TABLES = """
@@ -41,11 +41,25 @@ CREATE TABLE exchanges (
     status INTEGER NOT NULL,
     model TEXT,
     stream INTEGER NOT NULL,
-    request TEXT,
     request_bytes INTEGER NOT NULL,
+    response_bytes INTEGER NOT NULL,
     outcome TEXT NOT NULL,
-    origin TEXT NOT NULL
+    over INTEGER NOT NULL,
+    origin TEXT NOT NULL,
+    first_ms REAL,
+    duration_ms REAL NOT NULL,
+    prompt_tokens INTEGER,
+    completion_tokens INTEGER,
+    event_count INTEGER NOT NULL,
+    warning_count INTEGER NOT NULL,
+    client TEXT NOT NULL,
+    question TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    request TEXT NOT NULL,
+    details TEXT NOT NULL
 );
+CREATE INDEX exchanges_by_id ON exchanges (id);
 CREATE TABLE stored (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     half TEXT NOT NULL,
@@ -56,7 +70,7 @@ CREATE TABLE stored (
     content BLOB NOT NULL,
     UNIQUE (half, id)
 );
-INSERT INTO facts VALUES ('version', 1), ('boot', '');
+INSERT INTO facts VALUES ('version', 1), ('boot', ''), ('dropped', 0);
 """
 
 STATE_TABLES = ("scripted", "counters", "limits", "stored")
