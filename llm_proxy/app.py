@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from flask import Flask
 
-from llm_proxy import adapter, control, edge, logs, mock
+from llm_proxy import adapter, control, edge, inspector, logs, mock
 from llm_proxy.mock import profiles
 from llm_proxy.settings import Settings, SettingsError, from_env
 from llm_proxy.sqlite import place
@@ -50,6 +50,7 @@ def composed(settings: Settings | None = None) -> Flask:
         profiles=profiles.NAMES,
     )
     app.register_blueprint(controls, url_prefix="/control")
+    app.register_blueprint(inspector.blueprint(journal, server))
     halves = {
         "mock": mock.blueprint(settings.mock, server, state, SqliteStore(database, "mock")),
         "adapter": adapter.blueprint(settings.upstreams, server, SqliteStore(database, "adapter")),

@@ -1,0 +1,316 @@
+"""What the page shows of an exchange: the one place that knows the names in the journal.
+
+Values that a template writes down as they are; no markup, no Flask.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from llm_proxy.inspector import conversation
+from llm_proxy.inspector.conversation import Part, Turn, call_part, text_part
+from llm_proxy.inspector.difference import Line, difference
+from llm_proxy.inspector.timeline import At, Picture, picture, written
+
+Tone = Literal["good", "warn", "bad", "open"]
+
+PASSED_ON = ("content-type", "openai-beta")
+"""Headers that are sent again with a request, beside those that steer the mock."""
+
+MOST_EVENTS_LISTED = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """An exchange as it is listed. `version` changes when anything else here does."""
+
+    id: str
+    time: str
+    clock: str
+    tone: Tone
+    status: int
+    outcome: str
+    method: str
+    path: str
+    model: str
+    stream: bool
+    origin: str
+    namespace: str
+    question: str
+    answer: str
+    warnings: int
+    tokens: str
+    first: str
+    duration: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of the reply, when it came, and how long after the one before."""
+
+    text: str
+    ms: float
+    title: str
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One answer of the reply. `chunks` are its texts as they came."""
+
+    parts: Sequence[Part]
+    reasoning: str
+    citations: Sequence[str]
+    finish: str
+    chunks: Sequence[Chunk]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """An exchange with all that is known of it."""
+
+    row: Row
+    over: bool
+    warnings: Sequence[tuple[str, str, str]]
+    error: str
+    fault: str
+    turns: Sequence[Turn]
+    parameters: Mapping[str, str]
+    tools: Sequence[tuple[str, str, str]]
+    choices: Sequence[Choice]
+    picture: Picture
+    events: Sequence[tuple[str, str, int, int]]
+    events_more: int
+    figures: Sequence[tuple[str, str]]
+    facts: Sequence[tuple[str, str]]
+    headers: Mapping[str, str]
+    answer_headers: Mapping[str, str]
+    request: str
+    response: str
+    again: Mapping[str, str]
+    query: str
+
+
+def listed(entry: Any) -> Row:
+    """The row of a `journal.entry.Entry`."""
+    came = datetime.fromtimestamp(entry.time, UTC)
+    return Row(
+        id=entry.id,
+        time=came.isoformat(timespec="milliseconds"),
+        clock=came.strftime("%H:%M:%S"),
+        tone=_tone(entry),
+        status=entry.status,
+        outcome="running" if not entry.over else entry.outcome,
+        method=entry.method,
+        path=entry.path,
+        model=entry.model or "",
+        stream=entry.stream,
+        origin=entry.origin,
+        namespace=entry.namespace,
+        question=entry.question,
+        answer=entry.answer,
+        warnings=entry.warning_count,
+        tokens=_tokens(entry.prompt_tokens, entry.completion_tokens),
+        first="" if entry.first_ms is None else written(entry.first_ms),
+        duration=written(entry.duration_ms),
+        version=f"{entry.over} {entry.status} {entry.outcome} {entry.duration_ms}",
+    )
+
+
+def opened(found: Any) -> Opened:
+    """All of a `journal.entry.Found`."""
+    entry, details = found.entry, found.details
+    request = bytes(entry.request)
+    document = msgspec.json.decode(request)
+    timeline = [tuple(event) for event in details.get("timeline") or ()]
+    ats = [At(ms, kind, size) for ms, kind, _, size in timeline]
+    return Opened(
+        row=listed(entry),
+        over=entry.over,
+        warnings=[
+            (one.get("kind", ""), one.get("param") or "", one.get("message", ""))
+            for one in details.get("warnings") or ()
+        ],
+        error=_error(details.get("error")),
+        fault=conversation.shown(details["fault"]) if details.get("fault") else "",
+        turns=conversation.conversation(document),
+        parameters=conversation.parameters(document),
+        tools=conversation.tools(document),
+        choices=_choices(details.get("reply"), timeline),
+        picture=picture(ats, entry.duration_ms),
+        events=[(written(ms), kind, choice, size) for ms, kind, choice, size in timeline][
+            :MOST_EVENTS_LISTED
+        ],
+        events_more=max(0, len(timeline) - MOST_EVENTS_LISTED) + details.get("eventsLeftOut", 0),
+        figures=_figures(entry, details),
+        facts=_facts(entry, details),
+        headers=details.get("headers") or {},
+        answer_headers=details.get("answerHeaders") or {},
+        request=_request_text(entry, request, document),
+        response=details.get("response") or "",
+        again=_again(entry, details),
+        query=f"?{details['query']}" if details.get("query") else "",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """Two exchanges side by side; `times` differ without meaning much."""
+
+    before: Row
+    after: Row
+    rows: Sequence[tuple[str, str, str]]
+    times: Sequence[tuple[str, str, str]]
+    request: Sequence[Line]
+    reply: Sequence[Line]
+
+
+def compared(before: Any, after: Any) -> Compared:
+    """How the second of two `journal.entry.Found` differs from the first."""
+    a, b = opened(before), opened(after)
+    times = [
+        ("First token", a.row.first, b.row.first),
+        ("Duration", a.row.duration, b.row.duration),
+    ]
+    figures = [
+        ("Ended", f"{a.row.status} {a.row.outcome}", f"{b.row.status} {b.row.outcome}"),
+        ("Answered by", a.row.origin, b.row.origin),
+        ("Model", a.row.model, b.row.model),
+        ("Tokens", a.row.tokens, b.row.tokens),
+        ("Events", str(before.entry.event_count), str(after.entry.event_count)),
+        ("Warnings", str(a.row.warnings), str(b.row.warnings)),
+    ]
+    return Compared(
+        before=a.row,
+        after=b.row,
+        rows=[row for row in figures if row[1] or row[2]],
+        times=[row for row in times if row[1] or row[2]],
+        request=difference(a.request, b.request),
+        reply=difference(_reply_text(a), _reply_text(b)),
+    )
+
+
+def _tone(entry: Any) -> Tone:
+    if not entry.over:
+        return "open"
+    if entry.outcome == "done":
+        return "warn" if entry.warning_count else "good"
+    return "warn" if entry.outcome in ("client gone", "scripted") else "bad"
+
+
+def _tokens(prompt: int | None, completion: int | None) -> str:
+    return "" if prompt is None and completion is None else f"{prompt or 0} → {completion or 0}"
+
+
+def _error(error: Mapping[str, Any] | None) -> str:
+    if not error:
+        return ""
+    names = ("type", "code", "param")
+    told = ", ".join(f"{name} {error[name]}" for name in names if error.get(name))
+    return f"{error.get('status')} {error.get('message')} ({told})"
+
+
+def _choices(reply: Mapping[str, Any] | None, timeline: Sequence[Any]) -> list[Choice]:
+    found = []
+    for number, choice in enumerate((reply or {}).get("choices") or ()):
+        text, refusal = choice.get("text") or "", choice.get("refusal") or ""
+        parts = [text_part(one) for one in (text, refusal) if one]
+        calls = choice.get("toolCalls") or ()
+        parts += [call_part(call.get("name"), call.get("arguments")) for call in calls]
+        found.append(
+            Choice(
+                parts=parts,
+                reasoning=choice.get("reasoning") or "",
+                citations=[str(one) for one in choice.get("citations") or ()],
+                finish=choice.get("finishReason") or "",
+                chunks=_chunks(
+                    {
+                        "reasoning": choice.get("reasoning") or "",
+                        "text": text,
+                        "refusal": refusal,
+                        "tool": "".join(call.get("arguments") or "" for call in calls),
+                    },
+                    [(ms, kind, size) for ms, kind, of, size in timeline if of == number],
+                ),
+            )
+        )
+    return found
+
+
+def _chunks(texts: dict[str, str], timeline: Sequence[tuple[float, str, int]]) -> list[Chunk]:
+    """The texts of a reply, cut as they came; a text that was cut short runs out early."""
+    chunks: list[Chunk] = []
+    before = 0.0
+    for ms, kind, size in timeline:
+        piece, texts[kind] = texts.get(kind, "")[:size], texts.get(kind, "")[size:]
+        if piece:
+            title = f"{written(ms)}, {written(ms - before)} after the one before"
+            chunks.append(Chunk(piece, ms, title if chunks else written(ms), kind))
+        before = ms
+    return chunks
+
+
+def _figures(entry: Any, details: Mapping[str, Any]) -> list[tuple[str, str]]:
+    usage = details.get("usage") or {}
+    figures = [
+        ("First token", "" if entry.first_ms is None else written(entry.first_ms)),
+        ("Duration", written(entry.duration_ms)),
+        ("Events", str(entry.event_count) if entry.event_count else ""),
+        ("Prompt tokens", str(usage.get("promptTokens", ""))),
+        ("Completion tokens", str(usage.get("completionTokens", ""))),
+        ("Reasoning tokens", str(usage.get("reasoningTokens") or "")),
+        ("Cached tokens", str(usage.get("cachedTokens") or "")),
+        ("Request", f"{entry.request_bytes:,} bytes"),
+        ("Answer", f"{entry.response_bytes:,} bytes"),
+    ]
+    return [(name, value) for name, value in figures if value]
+
+
+def _facts(entry: Any, details: Mapping[str, Any]) -> list[tuple[str, str]]:
+    facts = [
+        ("Answered by", entry.origin),
+        ("Namespace", entry.namespace),
+        ("Key", details.get("keyFingerprint") or ""),
+        ("Client", entry.client),
+        ("Address", details.get("peer") or ""),
+        ("Query", details.get("query") or ""),
+    ]
+    for note in details.get("notes") or ():
+        facts += [(str(name).replace("_", " "), str(value)) for name, value in note.items()]
+    return [(name, value) for name, value in facts if value]
+
+
+def _request_text(entry: Any, request: bytes, document: Any) -> str:
+    """The request in lines, its numbers and its order as they were sent."""
+    if document is None:
+        return "" if not entry.request_bytes else f"(not kept: {entry.request_bytes:,} bytes)"
+    if isinstance(document, str):
+        return document
+    return msgspec.json.format(request, indent=2).decode()
+
+
+def _reply_text(shown: Opened) -> str:
+    told = [shown.error] if shown.error else []
+    for choice in shown.choices:
+        told += [choice.reasoning] if choice.reasoning else []
+        for part in choice.parts:
+            told.append(f"{part.label}({part.text})" if part.kind == "call" else part.text)
+    return "\n".join(told)
+
+
+def _again(entry: Any, details: Mapping[str, Any]) -> dict[str, str]:
+    """The headers with which the request can be sent again; none if it cannot."""
+    if bytes(entry.request) == b"null" and entry.request_bytes:
+        return {}
+    headers = {
+        name: value
+        for name, value in (details.get("headers") or {}).items()
+        if name in PASSED_ON or name.startswith(("x-mock-", "x-aimock-"))
+    }
+    if entry.namespace:
+        headers["x-mock-namespace"] = entry.namespace
+    return {"content-type": "application/json", **headers}
