@@ -9,9 +9,12 @@ for (const time of document.querySelectorAll("time")) {
   time.title = time.dateTime;
 }
 
+const back = document.getElementById("back");
+if (article) back.search = sessionStorage.getItem("list") ?? "";
+
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, dialog");
-  if (event.key === "Escape" && !typing) document.getElementById("back").click();
+  if (event.key === "Escape" && !typing) back.click();
 });
 
 // Exports

@@ -184,6 +184,9 @@ for (const select of document.querySelectorAll(".filters select")) {
   select.addEventListener("change", () => select.form.requestSubmit());
 }
 
+// So that whoever opens one comes back to the same list.
+sessionStorage.setItem("list", location.search);
+
 localTimes(document);
 if (!asked.has("before") && !document.querySelector("[data-journal=off]")) {
   live.hidden = pause.hidden = forget.hidden = false;
