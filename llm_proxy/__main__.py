@@ -1,4 +1,4 @@
-"""The command line: `llm-proxy mock`, `llm-proxy adapter` and `llm-proxy validate`."""
+"""The command line: `llm-proxy mock`, `adapter`, `validate` and `report`."""
 
 import argparse
 import os
@@ -19,6 +19,7 @@ examples:
   MOCK_FIXTURES=fixtures llm-proxy mock   ... with what the files in a folder say
   STREAM_URL=http://search:8000/stream llm-proxy adapter
   llm-proxy validate --strict fixtures    check them, as in CI
+  llm-proxy report                        tell what a client did about failures, as in CI
   llm-proxy mock --port 0 --supervised    from a test harness in any language
 """
 
@@ -54,10 +55,19 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     )
     checking.add_argument("path", type=Path, help="a file or a folder of fixtures, YAML or JSON")
     checking.add_argument("--strict", action="store_true", help="exit with 1 on warnings, too")
+    reporting = commands.add_parser(
+        "report", help="tell what clients did about failures: exit with 1 if that was wrong"
+    )
+    reporting.add_argument(
+        "--url", default="http://127.0.0.1:8888", help="the server (default: %(default)s)"
+    )
+    reporting.add_argument("--namespace", help="only what belongs to it")
     options = parser.parse_args(arguments)
 
     if options.command == "validate":
         sys.exit(_validate(options.path, options.strict))
+    if options.command == "report":
+        sys.exit(_report(options.url, options.namespace))
     _serve(options.command, options.host, options.port, options.supervised)
 
 
@@ -95,6 +105,20 @@ def _validate(path: Path, strict: bool) -> int:
     )
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return int(bool(found.problems) or (strict and bool(found.warnings)))
+
+
+def _report(url: str, namespace: str | None) -> int:
+    """Tell what a server knows of its clients; the exit code, which is 2 if it cannot be asked."""
+    from llm_proxy.control.asking import ServerSilent, asked_report
+    from llm_proxy.control.report import lines
+
+    try:
+        told = asked_report(url, namespace, os.environ.get("OPENAI_API_KEY", ""))
+    except ServerSilent as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write("".join(f"{line}\n" for line in lines(told)))
+    return int(not told.ok)
 
 
 if __name__ == "__main__":

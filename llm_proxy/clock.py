@@ -37,6 +37,12 @@ class Clock(Protocol):
             ClientGone: the client has closed its connection, before or meanwhile.
         """
 
+    def client_reads(self, seconds: float) -> bool:
+        """Whether a client that has closed its side does not reset the connection for so long.
+
+        A client that has closed all of it resets it when more is sent to it (RFC 9293, 3.10.7.1).
+        """
+
     def cut(self, *, reset: bool) -> NoReturn:
         """End the connection in the middle of an answer.
 
@@ -77,6 +83,13 @@ class ClientClock:
             left = end - self.now()
             if left <= 0:
                 return
+
+    def client_reads(self, seconds: float) -> bool:
+        if self._connection is None or self._poll is None or self._connection.fileno() < 0:
+            return False
+        reset = select.poll()
+        reset.register(self._connection, 0)  # errors are told of in any case
+        return not reset.poll(seconds * 1000)
 
     def cut(self, *, reset: bool) -> NoReturn:
         if self.can_reset:

@@ -22,7 +22,7 @@ from llm_proxy.openai_api import errors as error_shape
 from llm_proxy.openai_api import headers
 from llm_proxy.pieces import AnswerInPieces
 from llm_proxy.settings import ServerSettings
-from llm_proxy.trace import Trace
+from llm_proxy.trace import MAX_ANSWER_BYTES, Trace
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ def _journaling(journal: Journal, journaled: tuple[str, ...]) -> Callable[[], No
             headers = incoming.headers()
             g.exchange.record = journal.record
             g.exchange.namespace = namespace_of(headers)
+            g.exchange.keep_bytes = MAX_ANSWER_BYTES
             g.exchange.trace = Trace(headers, incoming.query(), incoming.peer())
 
     return begin

@@ -39,8 +39,9 @@ class Exchange:
     out with the answer. `asked` is the request as the server understood it, `notes` are what
     sources told of how they did, `fault` is what was made to go wrong, `error` what did.
     `record` has the exchange written down, as one that ended in `ended_as`; where it does,
-    `trace` keeps what is needed for that. `objections` tells what OpenAI would have refused,
-    when it is called: to find out takes longer than to answer.
+    `trace` keeps what is needed for that, such as the first `keep_bytes` of the answer.
+    `objections` tells what OpenAI would have refused, when it is called: to find out takes
+    longer than to answer.
     """
 
     method: str
@@ -48,6 +49,7 @@ class Exchange:
     tell: Callable[["Exchange"], None]
     record: Callable[["Exchange"], None] = _kept_nowhere
     trace: Trace | None = None
+    keep_bytes: int = 0
     namespace: str = ""
     keep_bodies: bool = False
     id: str = field(default_factory=lambda: f"req_{secrets.token_hex(16)}")
@@ -74,9 +76,9 @@ class Exchange:
 
     def sent(self, chunk: bytes) -> bytes:
         """Account for a piece of the answer's body, and give it back."""
+        if self.size < self.keep_bytes and self.trace is not None:
+            self.trace.pieces.append(chunk)
         self.size += len(chunk)
-        if self.trace is not None:
-            self.trace.sent(chunk)
         return chunk
 
     def said(self, text: str | bytes) -> None:

@@ -90,7 +90,7 @@ class Redactor:
 
 def _may_hold_a_secret(text: str) -> bool:
     """Whether one of the patterns can match: most texts are cleared in a hundredth of the time."""
-    lowered = text.lower()
+    lowered = text.lower().replace("tokens", "s")  # often met, and no name of a secret
     return (
         "sk-" in lowered
         or any(f"{scheme} " in lowered for scheme in ("bearer", "basic"))

@@ -30,8 +30,12 @@ from llm_proxy.reply import (
     ToolCallDelta,
     WireFault,
 )
+from llm_proxy.trace import MAX_EVENT_BYTES
 
 log = logging.getLogger(__name__)
+
+RESET_SECONDS = 1.0
+"""For how long a reset of the connection may take: more than a way there and back."""
 
 
 def lived(events: Events, clock: Clock, silence_seconds: float = 0.0) -> Events:
@@ -145,7 +149,11 @@ class EventStream(AnswerInPieces):
                     case Noted():
                         continue
                 if trace is not None:
-                    trace.said(event)
+                    if exchange.size < MAX_EVENT_BYTES:
+                        trace.events.append(event)
+                        trace.at.append(self._clock.now())
+                    else:
+                        trace.left_out += 1
                 if chunk := self._encoder.encode(event):
                     yield chunk
                 match event:
@@ -160,6 +168,10 @@ class EventStream(AnswerInPieces):
             exchange.outcome = "done"
             return
         except ClientGone:
+            if trace is not None:
+                # Who has closed the connection answers this with a reset, others go on reading.
+                yield sse.KEEP_ALIVE
+                trace.read_on = self._clock.client_reads(RESET_SECONDS)
             return
         except ConnectionCut:
             raise

@@ -39,6 +39,9 @@ class FakeClock:
         if self.time >= self.leaves_at:
             raise ClientGone
 
+    def client_reads(self, seconds: float) -> bool:  # noqa: ARG002
+        return False
+
     def cut(self, *, reset: bool) -> NoReturn:  # noqa: ARG002
         raise ConnectionCut
 

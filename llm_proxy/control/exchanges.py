@@ -6,23 +6,29 @@ Flask code. Knows the journal, and no state of the mock.
 from functools import partial
 from typing import Any, cast
 
+import msgspec
 from flask import Response, g, request
 
 from llm_proxy import incoming
-from llm_proxy.control import answers, calls
+from llm_proxy.control import answers, calls, exports, verification
+from llm_proxy.control.connections import can_be_seen, open_connections
+from llm_proxy.control.differences import differences
 from llm_proxy.control.live import Listeners, Live, summary
 from llm_proxy.control.queries import wanted
+from llm_proxy.control.report import report
 from llm_proxy.errors import NotServed, NotStored
-from llm_proxy.journal.entry import Entry, Found, Journal
+from llm_proxy.journal.entry import Entry, Found, Journal, Wanted
 from llm_proxy.openai_api import sse
+from llm_proxy.settings import ServerSettings
 
 
 class ExchangeViews:
     """The views of `/requests`."""
 
-    def __init__(self, journal: Journal | None, most: int) -> None:
+    def __init__(self, journal: Journal | None, server: ServerSettings) -> None:
         self._journal = journal
-        self._most = most
+        self._most = server.journal_max
+        self._max_body_bytes = server.max_body_bytes
         self._listeners = Listeners()
 
     def listed(self) -> Response:
@@ -56,6 +62,39 @@ class ExchangeViews:
             direct_passthrough=True,
         )
 
+    def curl(self, name: str) -> Response:
+        """A command that repeats the request, at the address that the caller knows."""
+        return _text(exports.curl(self._found(name), request.host_url.rstrip("/")))
+
+    def fixture(self, name: str) -> Response:
+        """A file of fixtures that gives the same reply."""
+        return answers.document(exports.fixture(self._found(name)))
+
+    def pytest(self, name: str) -> Response:
+        """A test that asserts the reply."""
+        return _text(exports.pytest_test(self._found(name)))
+
+    def diff(self, name: str, other: str) -> Response:
+        """How two exchanges differ."""
+        found = differences(self._found(name), self._found(other))
+        return answers.document({"a": name, "b": other, "same": not found, "differences": found})
+
+    def verify(self) -> Response:
+        """Whether as many requests came that match as should have."""
+        calls.refuse_other_media(request.mimetype)
+        body, why_not = verification.asked(incoming.body(self._max_body_bytes))
+        namespace = self._namespace(body.namespace)
+        found = self._kept().found(Wanted(namespace=namespace, limit=self._most))
+        return answers.document(verification.verified(body, why_not, found))
+
+    def report(self) -> Response:
+        """What clients did about failures."""
+        found = self._kept().found(Wanted(namespace=self._namespace(), limit=self._most))
+        port = int(request.environ["SERVER_PORT"])
+        connections = open_connections(port) if can_be_seen() else None
+        told = msgspec.json.encode(report(found, connections))
+        return Response(told, mimetype=calls.MEDIA_TYPE)
+
     def forget(self) -> Response:
         """Empty the journal, or take one namespace out of it."""
         return answers.document({"deleted": self._kept().clear(self._namespace())})
@@ -70,8 +109,12 @@ class ExchangeViews:
             raise NotStored(f"The journal has no exchange '{name[:100]}'.")
         return found
 
-    def _namespace(self) -> str | None:
-        return calls.namespace_asked(incoming.headers(), request.args)
+    def _namespace(self, in_body: str | None = None) -> str | None:
+        return calls.namespace_asked(incoming.headers(), request.args, in_body)
+
+
+def _text(text: str) -> Response:
+    return Response(text, mimetype="text/plain")
 
 
 def _is_of(namespace: str | None, entry: Entry) -> bool:

@@ -5,22 +5,27 @@ Runs in the thread that writes, not in the one that answers. Knows no database.
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from llm_proxy.errors import ProxyError
 from llm_proxy.exchange import Exchange
 from llm_proxy.folding import collect
+from llm_proxy.journal import timeline
 from llm_proxy.journal.entry import MAX_REQUEST_BYTES, Entry
-from llm_proxy.journal.events import MAX_TIMED, timed
 from llm_proxy.journal.redacted import redacted_document
+from llm_proxy.journal.timeline import plain_texts
 from llm_proxy.journal.warnings import warnings_of
 from llm_proxy.namespaces import bearer_key, key_namespace
-from llm_proxy.reply import ChatRequest, Choice, Reply
-from llm_proxy.trace import Trace
+from llm_proxy.reply import ChatRequest, Choice, Finish
+from llm_proxy.trace import MAX_ANSWER_BYTES, Trace
 
 MAX_SAID = 64 * 1024
 """Characters that are kept of each text of a reply."""
+
+MAX_MESSAGES = 200
+"""The last ones of a conversation, of which it is told how they were understood."""
 
 MAX_SHOWN = 200
 """Characters of `question` and `answer`."""
@@ -30,91 +35,152 @@ _NOT_TOLD = frozenset({"authorization", "cookie", "proxy-authorization", "api-ke
 Redacted = Callable[[str], str]
 
 
-def account(exchange: Exchange, redacted: Redacted) -> tuple[Entry, str]:
-    """What is listed of an exchange, and the JSON of all else; both without secrets.
+class Account(NamedTuple):
+    """What is written down of an exchange: what is listed, and the rest as JSON and bytes."""
 
-    The details are:
+    entry: Entry
+    details: str
+    timeline: bytes
 
-    - `query`, `headers`, `peer`, `keyFingerprint`, `requestDigest`: of the request. Headers
-      that hold keys are left out.
-    - `understood`: the request as the server took it, without the conversation's texts.
-    - `warnings`: objects with `kind` (`refused`, `unknown`, `ignored`), `param`, `message`.
-    - `error`: `status`, `type`, `code`, `param`, `message` of the error that it was answered
-      with, or that broke it off.
-    - `fault`: what was made to go wrong; `notes`: what sources told of how they did.
-    - `reply`: `choices`, each with `text`, `reasoning`, `refusal`, `toolCalls`, `citations`,
-      `finishReason`; `cut` tells that a text was longer than `MAX_SAID`.
-    - `usage`: `promptTokens`, `completionTokens`, `reasoningTokens`, `cachedTokens`.
-    - `timeline`: a list of `[ms, kind, choice, characters]`; `eventsLeftOut`: of the events.
-    - `answerHeaders`, and `response`, the beginning of the answer as it was sent.
-    """
+
+NOTHING: Mapping[str, Any] = {
+    "query": "",
+    "headers": {},
+    "peer": "",
+    "keyFingerprint": "",
+    "requestDigest": "",
+    "understood": None,
+    "warnings": [],
+    "error": None,
+    "fault": None,
+    "notes": [],
+    "readOn": False,
+    "reply": None,
+    "reasoningTokens": 0,
+    "cachedTokens": 0,
+    "eventsLeftOut": 0,
+    "answerHeaders": {},
+    "response": "",
+}
+"""The details of an exchange of which nothing is known.
+
+- `query`, `headers`, `peer`, `keyFingerprint`, `requestDigest`: of the request. Headers that
+  hold keys are left out.
+- `understood`: the request as the server took it, without the conversation's texts.
+- `warnings`: objects with `kind` (`refused`, `unknown`, `ignored`), `param`, `message`.
+- `error`: `status`, `type`, `code`, `param`, `message` of the error that it was answered with,
+  or that broke it off. `fault`: what was made to go wrong. `notes`: what sources told of how
+  they did. `readOn`: the client closed its side of the connection, and went on reading.
+- `reply`: `choices`, each with `text`, `reasoning`, `refusal`, `toolCalls`, `citations`,
+  `finishReason`; `cut` tells that a text was longer than `MAX_SAID`.
+- `eventsLeftOut`: of the time line. `answerHeaders`, and `response`, the beginning of the
+  answer as it was sent.
+"""
+
+
+def account(exchange: Exchange, redacted: Redacted) -> Account:
+    """What is to be written down of an exchange, without secrets."""
     trace = exchange.trace
     assert trace is not None
-    asked, reply = exchange.asked, _reply(trace)
+    over = exchange.over  # before all that changes until it is
+    asked, usage = exchange.asked, exchange.usage
+    texts = plain_texts(trace.events)
+    choices = _choices(trace, texts)
     warnings = warnings_of(asked, exchange)
-    body = exchange.request_body
-    kept = body and len(body) <= MAX_REQUEST_BYTES
-    usage = exchange.usage
-    first = next(iter(trace.at), None)
-    text = reply.choices[0].text if reply and reply.choices else ""
-    entry = Entry(
-        id=exchange.id,
-        time=exchange.came_at,
-        namespace=redacted(exchange.namespace),
-        method=exchange.method,
-        path=redacted(exchange.path),
-        status=exchange.status,
-        model=None if exchange.model is None else redacted(exchange.model),
-        stream=exchange.stream,
-        request=msgspec.Raw(redacted_document(body, redacted).encode() if kept else b"null"),
-        request_bytes=len(body),
-        response_bytes=trace.size,
-        outcome=exchange.ended_as or exchange.outcome,
-        over=exchange.over,
-        origin=redacted(exchange.origin),
-        first_ms=None if first is None else _ms(first - exchange.began),
-        duration_ms=_ms(exchange.seconds or exchange.elapsed_seconds()),
-        prompt_tokens=None if usage is None else usage.prompt_tokens,
-        completion_tokens=None if usage is None else usage.completion_tokens,
-        event_count=len(trace.at) + trace.left_out,
-        warning_count=len(warnings),
-        client=redacted(trace.headers.get("user-agent", ""))[:MAX_SHOWN],
-        question=redacted((asked.last_user_text() if asked else "")[:MAX_SHOWN]),
-        answer=redacted((text or _refusal(exchange, reply))[:MAX_SHOWN]),
-    )
-    details = {
+    told = {
         "query": trace.query,
         "headers": _told(trace.headers.items()),
         "peer": trace.peer,
         "keyFingerprint": key_namespace(bearer_key(trace.headers)),
-        "requestDigest": hashlib.blake2b(body, digest_size=16).hexdigest() if body else "",
+        "requestDigest": _digest(exchange.request_body),
         "understood": asked and _understood(asked),
         "warnings": warnings,
-        "error": exchange.error and _error(exchange),
+        "error": exchange.error and _error(exchange.error),
         "fault": exchange.fault,
         "notes": exchange.notes,
-        "reply": reply and {"choices": [_choice(choice) for choice in reply.choices]},
-        "usage": usage and _usage(exchange),
-        "timeline": timed(trace.events, trace.at, exchange.began),
+        "readOn": trace.read_on,
+        "reply": {"choices": choices} if choices else None,
+        "reasoningTokens": usage.reasoning_tokens if usage else 0,
+        "cachedTokens": usage.cached_tokens if usage else 0,
         "eventsLeftOut": trace.left_out,
-        "answerHeaders": _told((n.lower(), v) for n, v in trace.answer_headers),
-        "response": b"".join(trace.pieces).decode(errors="replace"),
+        "answerHeaders": _told((name.lower(), value) for name, value in trace.answer_headers),
+        "response": b"".join(trace.pieces)[:MAX_ANSWER_BYTES].decode(errors="replace"),
     }
-    return entry, redacted_document(msgspec.json.encode(details), redacted)
+    details = msgspec.json.encode({name: value for name, value in told.items() if value})
+    shown = {
+        "namespace": exchange.namespace,
+        "path": exchange.path,
+        "model": exchange.model or "",
+        "origin": exchange.origin,
+        "client": trace.headers.get("user-agent", "")[:MAX_SHOWN],
+        "question": asked.last_user_text()[:MAX_SHOWN] if asked else "",
+        "answer": _answer(choices, exchange.error)[:MAX_SHOWN],
+    }
+    shown, kept = _clean(shown, details, redacted)
+    body = exchange.request_body
+    legible = body and len(body) <= MAX_REQUEST_BYTES
+    first = trace.at[0] if trace.at else None
+    entry = Entry(
+        id=exchange.id,
+        time=exchange.came_at,
+        namespace=shown["namespace"],
+        method=exchange.method,
+        path=shown["path"],
+        status=exchange.status,
+        model=None if exchange.model is None else shown["model"],
+        stream=exchange.stream,
+        request=msgspec.Raw(redacted_document(body, redacted).encode() if legible else b"null"),
+        request_bytes=len(body),
+        response_bytes=exchange.size,
+        outcome=exchange.ended_as or exchange.outcome,
+        over=over,
+        origin=shown["origin"],
+        first_ms=None if first is None else _ms(first - exchange.began),
+        duration_ms=_ms(exchange.seconds if over else exchange.elapsed_seconds()),
+        prompt_tokens=None if usage is None else usage.prompt_tokens,
+        completion_tokens=None if usage is None else usage.completion_tokens,
+        event_count=len(trace.at) + trace.left_out,
+        warning_count=len(warnings),
+        client=shown["client"],
+        question=shown["question"],
+        answer=shown["answer"],
+    )
+    return Account(entry, kept, timeline.kept(trace.events, trace.at, exchange.began, texts))
 
 
-def _reply(trace: Trace) -> Reply | None:
+def _clean(shown: dict[str, str], details: bytes, redacted: Redacted) -> tuple[dict[str, str], str]:
+    """Both without secrets; most often there are none, which is found out in one go."""
+    text = details.decode()
+    looked_at = "\n".join((*shown.values(), text))
+    if redacted(looked_at) == looked_at:
+        return shown, text
+    clean = {name: redacted(value) for name, value in shown.items()}
+    return clean, redacted_document(details, redacted)
+
+
+def _choices(trace: Trace, texts: Sequence[str] | None) -> list[Mapping[str, Any]]:
+    """The choices of the reply, folded; a reply that is one text is folded at once."""
     if trace.reply is not None:
-        return trace.reply
-    return collect(list(trace.events)) if trace.events else None
+        return [_choice(choice, choice.reason) for choice in trace.reply.choices]
+    if texts is None:
+        return [_choice(choice, choice.reason) for choice in collect(list(trace.events)).choices]
+    last = trace.events[-1]
+    reason = last.reason if isinstance(last, Finish) else None
+    return [_choice(Choice(("".join(texts),)), reason)]
 
 
-def _refusal(exchange: Exchange, reply: Reply | None) -> str:
-    """What was said in place of an answer."""
-    if reply and reply.choices:
-        choice = reply.choices[0]
-        return choice.refusal or ", ".join(f"{call.name}()" for call in choice.tool_calls)
-    return exchange.error.message if exchange.error else ""
+def _answer(choices: Sequence[Mapping[str, Any]], error: ProxyError | None) -> str:
+    """What was said, or in its place."""
+    for choice in choices[:1]:
+        calls = ", ".join(f"{call['name']}()" for call in choice["toolCalls"])
+        if said := choice["text"] or choice["refusal"] or calls:
+            return str(said)
+    return error.message if error else ""
+
+
+def _digest(body: bytes) -> str:
+    """What tells one request from another, even if it is too long to be kept."""
+    return hashlib.blake2b(body, digest_size=16).hexdigest() if body else ""
 
 
 def _told(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -132,7 +198,7 @@ def _understood(asked: ChatRequest) -> Mapping[str, Any]:
                 "attachments": message.attachments,
                 "toolCalls": [call.name for call in message.tool_calls],
             }
-            for message in asked.messages[-MAX_TIMED:]
+            for message in asked.messages[-MAX_MESSAGES:]
         ],
         "stream": asked.stream,
         "includeUsage": asked.include_usage,
@@ -148,9 +214,7 @@ def _understood(asked: ChatRequest) -> Mapping[str, Any]:
     }
 
 
-def _error(exchange: Exchange) -> Mapping[str, Any]:
-    error = exchange.error
-    assert error is not None
+def _error(error: ProxyError) -> Mapping[str, Any]:
     return {
         "status": error.status,
         "type": error.type,
@@ -160,7 +224,7 @@ def _error(exchange: Exchange) -> Mapping[str, Any]:
     }
 
 
-def _choice(choice: Choice) -> Mapping[str, Any]:
+def _choice(choice: Choice, reason: str | None) -> Mapping[str, Any]:
     text = choice.text
     return {
         "text": text[:MAX_SAID],
@@ -171,7 +235,7 @@ def _choice(choice: Choice) -> Mapping[str, Any]:
             for call in choice.tool_calls
         ],
         "citations": choice.citations,
-        "finishReason": choice.reason,
+        "finishReason": reason,
         "cut": _is_cut(text, choice.reasoning, choice.refusal, *_arguments(choice)),
     }
 
@@ -182,17 +246,6 @@ def _arguments(choice: Choice) -> Sequence[str]:
 
 def _is_cut(*texts: str) -> bool:
     return any(len(text) > MAX_SAID for text in texts)
-
-
-def _usage(exchange: Exchange) -> Mapping[str, int]:
-    usage = exchange.usage
-    assert usage is not None
-    return {
-        "promptTokens": usage.prompt_tokens,
-        "completionTokens": usage.completion_tokens,
-        "reasoningTokens": usage.reasoning_tokens,
-        "cachedTokens": usage.cached_tokens,
-    }
 
 
 def _ms(seconds: float) -> float:

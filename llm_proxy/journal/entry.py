@@ -46,14 +46,17 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Found(Struct, frozen=True):
-    """One exchange with all that is kept of it; what `details` has, `journal.account` tells."""
+    """One exchange with all that is kept of it.
+
+    `account.NOTHING` tells what is in `details`; beside it there is the `timeline`.
+    """
 
     number: int
     entry: Entry
     details: Mapping[str, Any]
 
     def document(self) -> dict[str, Any]:
-        """Both as one JSON object."""
+        """All as one JSON object."""
         entry: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self.entry))
         return entry | dict(self.details)
 

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from llm_proxy.exchange import Exchange
-from llm_proxy.journal.account import account
+from llm_proxy.journal import timeline
+from llm_proxy.journal.account import NOTHING, Account, account
 from llm_proxy.journal.behind import Behind
 from llm_proxy.journal.entry import Entry, Found, Wanted
 from llm_proxy.sqlite.database import Database, DatabaseUnusable
@@ -22,7 +23,8 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 _COLUMNS = ", ".join(Entry.__struct_fields__)
-_WRITTEN = (*Entry.__struct_fields__, "bytes", "details")
+_WRITTEN = (*Entry.__struct_fields__, "bytes", "details", "timeline")
+_REQUEST, _BYTES = _WRITTEN.index("request"), _WRITTEN.index("bytes")
 _VALUES = f"({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
 
 _INSERT = f"INSERT INTO exchanges {_VALUES}"
@@ -65,11 +67,11 @@ class SqliteJournal:
         return [_entry(row) for row in self._rows(_COLUMNS, wanted)]
 
     def found(self, wanted: Wanted) -> list[Found]:
-        return [_found(row) for row in self._rows(f"{_COLUMNS}, number, details", wanted)]
+        return [_found(row) for row in self._rows(f"{_COLUMNS}, number, details, timeline", wanted)]
 
     def find(self, id: str) -> Found | None:  # noqa: A002
         self._behind.settle()
-        query = f"SELECT {_COLUMNS}, number, details FROM exchanges WHERE id = ?"  # noqa: S608
+        query = f"SELECT {_COLUMNS}, number, details, timeline FROM exchanges WHERE id = ?"  # noqa: S608
         rows = self._database.read(query, id)
         return _found(rows[-1]) if rows else None
 
@@ -108,7 +110,7 @@ class SqliteJournal:
         for exchange in exchanges:
             assert exchange.trace is not None
             exchange.trace.waiting = False  # before it is looked at: what changes later is new
-            rows.append((exchange.trace, _row(*account(exchange, self._redacted))))
+            rows.append((exchange.trace, _row(account(exchange, self._redacted))))
         try:
             self._put(rows, dropped)
         except (sqlite3.Error, DatabaseUnusable) as error:
@@ -122,7 +124,7 @@ class SqliteJournal:
                     trace.number = connection.execute(_INSERT, row).lastrowid
                 else:
                     connection.execute(_REPLACE, (*row, trace.number))
-                self._uncounted += row[-2]
+                self._uncounted += row[_BYTES]
             self._make_room(connection, max(trace.number or 0 for trace, _ in rows))
             if dropped:
                 connection.execute(
@@ -136,11 +138,11 @@ class SqliteJournal:
             connection.execute(_TOO_MANY_BYTES, (self._max_bytes,))
 
 
-def _row(entry: Entry, details: str) -> tuple[Any, ...]:
+def _row(account: Account) -> tuple[Any, ...]:
+    entry, details, line = account
     values = [getattr(entry, name) for name in Entry.__struct_fields__]
-    request = bytes(entry.request).decode()
-    values[Entry.__struct_fields__.index("request")] = request
-    return (*values, len(request) + len(details), details)
+    values[_REQUEST] = request = bytes(entry.request).decode()
+    return (*values, len(request) + len(details) + len(line), details, line)
 
 
 def _where(wanted: Wanted) -> tuple[str, list[Any]]:
@@ -187,5 +189,6 @@ def _entry(row: Sequence[Any]) -> Entry:
 
 
 def _found(row: Sequence[Any]) -> Found:
-    *entry, number, details = row
-    return Found(number, _entry(entry), msgspec.json.decode(details))
+    *entry, number, details, line = row
+    known = {**NOTHING, **msgspec.json.decode(details), "timeline": timeline.read(line)}
+    return Found(number, _entry(entry), known)

@@ -57,7 +57,8 @@ CREATE TABLE exchanges (
     answer TEXT NOT NULL,
     bytes INTEGER NOT NULL,
     request TEXT NOT NULL,
-    details TEXT NOT NULL
+    details TEXT NOT NULL,
+    timeline BLOB NOT NULL
 );
 CREATE INDEX exchanges_by_id ON exchanges (id);
 CREATE TABLE stored (

@@ -1,0 +1,119 @@
+"""Attempts: exchanges as the client report looks at them, tied together to retries."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from itertools import pairwise
+
+from llm_proxy.control.asked import chat_asked
+from llm_proxy.journal.entry import Found
+
+Client = tuple[str, str, str]
+"""A fingerprint of its key, its `User-Agent`, its address without the port."""
+
+RETRY_COUNT = "x-stainless-retry-count"
+"""The header in which OpenAI's SDKs count the retries of a request."""
+
+RETRY_SECONDS = 60.0
+"""Within which the same request is taken for a retry, where the client does not count them."""
+
+RETRIED_STATUSES = (408, 409, 429)
+"""Besides 5xx: those that OpenAI's SDKs retry."""
+
+NEVER_RETRIED_CODES = ("insufficient_quota",)
+
+
+class Attempt:
+    """One exchange. Times are in Unix seconds."""
+
+    def __init__(self, found: Found) -> None:
+        entry, details = found.entry, found.details
+        self._found = found
+        self._answer_headers: Mapping[str, str] = details["answerHeaders"]
+        self._count = details["headers"].get(RETRY_COUNT)
+        self.id = entry.id
+        self.status = entry.status
+        self.came = entry.time
+        self.ended = entry.time + entry.duration_ms / 1000
+        self.peer = details["peer"]
+        self.client: Client = (
+            details["keyFingerprint"],
+            entry.client,
+            self.peer.rpartition(":")[0],
+        )
+        self.request = (entry.path, details["requestDigest"])
+        error = details["error"] or {}
+        self.code = error.get("code") or error.get("type")
+        self.read_on = bool(details["readOn"])
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it was answered with an error, or broke off, and not for the client."""
+        return self.status >= 400 or self.was_broken_off(("disconnect", "reset", "truncate"))
+
+    def was_broken_off(self, cuts: Collection[str]) -> bool:
+        """Whether the reply had begun, and did not come to its end; `cuts` are kinds of faults."""
+        details = self._found.details
+        fault = details["fault"]
+        cut = fault is not None and fault["kind"] in cuts
+        return self.status < 400 and (cut or details["error"] is not None)
+
+    @property
+    def may_be_retried(self) -> bool:
+        """Whether it can succeed when it is asked again, as far as the answer told."""
+        told: str | None = self._answer_headers.get("x-should-retry")
+        if told in ("true", "false"):
+            return told == "true"
+        temporary = self.status in RETRIED_STATUSES or self.status >= 500
+        return temporary and self.code not in NEVER_RETRIED_CODES
+
+    @property
+    def retry_after_seconds(self) -> float | None:
+        """For how long the client was asked to wait (RFC 9110, 10.2.3), if it was."""
+        headers = self._answer_headers
+        try:
+            if "retry-after-ms" in headers:
+                return float(headers["retry-after-ms"]) / 1000
+            return float(headers["retry-after"])
+        except (KeyError, ValueError):
+            pass
+        try:
+            return parsedate_to_datetime(headers["retry-after"]).timestamp() - self.ended
+        except (KeyError, ValueError):
+            return None
+
+    def is_retry_of(self, earlier: "Attempt") -> bool:
+        """Whether this is the same request again, because the `earlier` one had failed."""
+        if self._count is not None:
+            return self._count != "0"
+        return earlier.has_failed and self.came - earlier.ended < RETRY_SECONDS
+
+    @property
+    def text(self) -> str:
+        """What was said in the first choice."""
+        reply = self._found.details["reply"]
+        return str(reply["choices"][0]["text"]) if reply else ""
+
+    @cached_property
+    def said_before(self) -> Sequence[str]:
+        """What the conversation that was sent has as the model's answers."""
+        asked = chat_asked(self._found)
+        messages = asked.messages if asked else ()
+        return [message.text for message in messages if message.role == "assistant"]
+
+
+def by_request(attempts: Sequence[Attempt]) -> Iterator[Sequence[Attempt]]:
+    """The attempts at each request, in their order."""
+    same: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
+    for attempt in attempts:
+        same[attempt.request].append(attempt)
+    yield from same.values()
+
+
+def retry_pairs(attempts: Sequence[Attempt]) -> Iterator[tuple[Attempt, Attempt]]:
+    """Each attempt that failed, with the one that was made because of that."""
+    for same in by_request(attempts):
+        for earlier, later in pairwise(same):
+            if earlier.has_failed and later.is_retry_of(earlier):
+                yield earlier, later
