@@ -33,7 +33,10 @@ HOSTILE = (
     "<style>body { display: none }</style>{{ 7 * 7 }}"
 )
 
+CLIPBOARD = ["clipboard-read", "clipboard-write"]
+
 Open = Callable[..., Page]
+Ask = Callable[..., requests.Response]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +87,7 @@ def opened(browser: Browser, server: Server) -> Iterator[Open]:
 
 
 @pytest.fixture
-def ask(server: Server, namespace: str) -> Callable[..., requests.Response]:
+def ask(server: Server, namespace: str) -> Ask:
     def ask(document: dict[str, Any], **headers: str) -> requests.Response:
         named = {"X-Mock-Namespace": namespace, **headers}
         return server.request("POST", "/v1/chat/completions", json=document, headers=named)
@@ -96,21 +99,7 @@ def rows(page: Page) -> list[str]:
     return page.locator(".open").all_inner_texts()
 
 
-def test_a_newcomer_is_told_what_to_do_and_sees_the_first_exchange_come(
-    opened: Open, server: Server
-) -> None:
-    with running_gunicorn(MOCK_REPLY="echo") as fresh:
-        page = opened("/")
-        page.close()
-        with requests.Session() as session:
-            told = session.get(fresh.url, timeout=10).text
-    assert f"curl -N {fresh.url}/v1/chat/completions" in told
-    assert f"apiBase: {fresh.url}/v1" in told
-
-
-def test_exchanges_come_in_while_the_page_is_open(
-    opened: Open, ask: Callable[..., requests.Response], namespace: str
-) -> None:
+def test_exchanges_come_in_while_the_page_is_open(opened: Open, ask: Ask, namespace: str) -> None:
     page = opened(f"/?namespace={namespace}")
     expect(page.locator("#live-text")).to_have_text("Live")
     assert rows(page) == []
@@ -123,9 +112,7 @@ def test_exchanges_come_in_while_the_page_is_open(
     expect(page.get_by_role("status").first).to_have_text(re.compile("new exchange"))
 
 
-def test_a_paused_list_stays_as_it_is_and_counts(
-    opened: Open, ask: Callable[..., requests.Response], namespace: str
-) -> None:
+def test_a_paused_list_stays_as_it_is_and_counts(opened: Open, ask: Ask, namespace: str) -> None:
     ask(chat_document("before"))
     page = opened(f"/?namespace={namespace}")
     expect(page.locator("#live-text")).to_have_text("Live")
@@ -138,9 +125,7 @@ def test_a_paused_list_stays_as_it_is_and_counts(
     expect(page.locator(".open")).to_have_text(["meanwhile", "before"])
 
 
-def test_the_keyboard_is_enough(
-    opened: Open, ask: Callable[..., requests.Response], namespace: str
-) -> None:
+def test_the_keyboard_is_enough(opened: Open, ask: Ask, namespace: str) -> None:
     ask(chat_document("older"))
     ask(chat_document("newer"))
     page = opened(f"/?namespace={namespace}")
@@ -157,7 +142,7 @@ def test_the_keyboard_is_enough(
 
 
 def test_filters_narrow_the_list_and_live_updates_keep_to_them(
-    opened: Open, ask: Callable[..., requests.Response], namespace: str
+    opened: Open, ask: Ask, namespace: str
 ) -> None:
     ask(chat_document("it fails"), **{"X-Mock-Status": "503"})
     ask(chat_document("it works"))
@@ -171,9 +156,7 @@ def test_filters_narrow_the_list_and_live_updates_keep_to_them(
     expect(page.locator(".open")).to_have_text(["it fails again", "it fails"])
 
 
-def test_an_exchange_is_shown_as_a_conversation(
-    opened: Open, ask: Callable[..., requests.Response], namespace: str
-) -> None:
+def test_an_exchange_is_shown_as_a_conversation(opened: Open, ask: Ask) -> None:
     code = "Look:\n```python\nprint(1)\n```\nGood?"
     call = {"name": "get_weather", "arguments": '{"city":"Paris"}'}
     answer = ask(
@@ -224,9 +207,26 @@ def test_an_exchange_is_shown_as_a_conversation(
     assert page.locator(".events tbody tr").count() == 6
 
 
-def test_hostile_text_is_text(
-    opened: Open, ask: Callable[..., requests.Response], namespace: str
-) -> None:
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("curl", "curl -sS"), ("Fixture", '"fixtures"'), ("pytest", "def test_")],
+)
+def test_an_exchange_is_exported(opened: Open, ask: Ask, name: str, part: str) -> None:
+    answer = ask(chat_document("export me", stream=True))
+    page = opened(f"/exchanges/{answer.headers['x-request-id']}", permissions=CLIPBOARD)
+    page.get_by_role("link", name=name, exact=True).click()
+    dialog = page.get_by_role("dialog", name=name)
+    expect(dialog.locator("code")).to_contain_text(part)
+    expect(dialog.locator("code")).to_contain_text("export me")
+    dialog.get_by_role("button", name="Copy").click()
+    expect(dialog.get_by_text("Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == dialog.locator("code").evaluate("one => one.textContent")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_hostile_text_is_text(opened: Open, ask: Ask, namespace: str) -> None:
     document = chat_document(HOSTILE, user=HOSTILE, stream=True, tools=[TOOL])
     document["model"] = HOSTILE
     document["tools"][0]["function"] |= {"description": HOSTILE}
@@ -244,9 +244,7 @@ def test_hostile_text_is_text(
     assert page.locator("#main script, #main style, #main img").count() == 0
 
 
-def test_a_request_is_sent_again_and_compared(
-    opened: Open, ask: Callable[..., requests.Response], namespace: str
-) -> None:
+def test_a_request_is_sent_again_and_compared(opened: Open, ask: Ask, namespace: str) -> None:
     answer = ask(chat_document("once"))
     page = opened(f"/exchanges/{answer.headers['x-request-id']}")
     changed = page.locator("#send textarea").input_value().replace("once", "twice")
@@ -260,7 +258,7 @@ def test_a_request_is_sent_again_and_compared(
 
 
 def test_a_connection_that_breaks_is_told(
-    browser: Browser, server: Server, ask: Callable[..., requests.Response], namespace: str
+    browser: Browser, server: Server, ask: Ask, namespace: str
 ) -> None:
     with pytest.raises(requests.RequestException):
         ask(chat_document("cut", stream=True), **{"X-Mock-Fault": "disconnect; after=3"})
@@ -278,7 +276,7 @@ def test_a_connection_that_breaks_is_told(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone_and_the_dark(
     opened: Open,
-    ask: Callable[..., requests.Response],
+    ask: Ask,
     namespace: str,
     width: int,
     scheme: str,
@@ -296,7 +294,7 @@ def test_it_fits_a_phone_and_the_dark(
 
 
 def test_all_but_the_live_update_works_without_scripts(
-    opened: Open, ask: Callable[..., requests.Response], namespace: str
+    opened: Open, ask: Ask, namespace: str
 ) -> None:
     ask(chat_document("strawberry"))
     ask(chat_document("two"), **{"X-Mock-Status": "500"})

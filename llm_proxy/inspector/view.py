@@ -126,7 +126,7 @@ def opened(found: Any) -> Opened:
     entry, details = found.entry, found.details
     request = bytes(entry.request)
     document = msgspec.json.decode(request)
-    timeline = [tuple(event) for event in details.get("timeline") or ()]
+    timeline = msgspec.to_builtins(details.get("timeline") or ())
     ats = [At(ms, kind, size) for ms, kind, _, size in timeline]
     return Opened(
         row=listed(entry),
@@ -255,15 +255,18 @@ def _chunks(texts: dict[str, str], timeline: Sequence[tuple[float, str, int]]) -
 
 
 def _figures(entry: Any, details: Mapping[str, Any]) -> list[tuple[str, str]]:
-    usage = details.get("usage") or {}
+
+    def counted(tokens: int | None) -> str:
+        return "" if tokens is None else f"{tokens:,}"
+
     figures = [
         ("First token", "" if entry.first_ms is None else written(entry.first_ms)),
         ("Duration", written(entry.duration_ms)),
         ("Events", str(entry.event_count) if entry.event_count else ""),
-        ("Prompt tokens", str(usage.get("promptTokens", ""))),
-        ("Completion tokens", str(usage.get("completionTokens", ""))),
-        ("Reasoning tokens", str(usage.get("reasoningTokens") or "")),
-        ("Cached tokens", str(usage.get("cachedTokens") or "")),
+        ("Prompt tokens", counted(entry.prompt_tokens)),
+        ("Completion tokens", counted(entry.completion_tokens)),
+        ("Reasoning tokens", counted(details.get("reasoningTokens") or None)),
+        ("Cached tokens", counted(details.get("cachedTokens") or None)),
         ("Request", f"{entry.request_bytes:,} bytes"),
         ("Answer", f"{entry.response_bytes:,} bytes"),
     ]
@@ -278,6 +281,7 @@ def _facts(entry: Any, details: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Client", entry.client),
         ("Address", details.get("peer") or ""),
         ("Query", details.get("query") or ""),
+        ("After its end", "the client went on reading" if details.get("readOn") else ""),
     ]
     for note in details.get("notes") or ():
         facts += [(str(name).replace("_", " "), str(value)) for name, value in note.items()]
