@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -207,23 +207,20 @@ def test_an_exchange_is_shown_as_a_conversation(opened: Open, ask: Ask) -> None:
     assert page.locator(".events tbody tr").count() == 6
 
 
-@pytest.mark.parametrize(
-    ("name", "part"),
-    [("curl", "curl -sS"), ("Fixture", '"fixtures"'), ("pytest", "def test_")],
-)
-def test_an_exchange_is_exported(opened: Open, ask: Ask, name: str, part: str) -> None:
+def test_an_exchange_is_exported(opened: Open, ask: Ask) -> None:
     answer = ask(chat_document("export me", stream=True))
     page = opened(f"/exchanges/{answer.headers['x-request-id']}", permissions=CLIPBOARD)
-    page.get_by_role("link", name=name, exact=True).click()
-    dialog = page.get_by_role("dialog", name=name)
-    expect(dialog.locator("code")).to_contain_text(part)
-    expect(dialog.locator("code")).to_contain_text("export me")
-    dialog.get_by_role("button", name="Copy").click()
-    expect(dialog.get_by_text("Copied")).to_be_visible()
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == dialog.locator("code").evaluate("one => one.textContent")
-    page.keyboard.press("Escape")
-    expect(dialog).to_be_hidden()
+    for name, part in (("curl", "curl -sS"), ("Fixture", '"fixtures"'), ("pytest", "def test_")):
+        page.get_by_role("link", name=name, exact=True).click()
+        dialog = page.get_by_role("dialog", name=name)
+        expect(dialog.locator("code")).to_contain_text(part)
+        expect(dialog.locator("code")).to_contain_text("export me")
+        dialog.get_by_role("button", name="Copy").click()
+        expect(dialog.get_by_text("Copied")).to_be_visible()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == dialog.locator("code").evaluate("one => one.textContent")
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
 
 
 def test_hostile_text_is_text(opened: Open, ask: Ask, namespace: str) -> None:
@@ -272,25 +269,25 @@ def test_a_connection_that_breaks_is_told(
     context.close()
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_a_phone_and_the_dark(
-    opened: Open,
-    ask: Ask,
-    namespace: str,
-    width: int,
-    scheme: str,
-) -> None:
+def test_it_fits_a_phone_and_the_dark(opened: Open, ask: Ask, namespace: str) -> None:
     answer = ask(chat_document("word " * 50 + "long" * 100, stream=True))
-    options: dict[str, Any] = {
-        "viewport": {"width": width, "height": 800},
-        "color_scheme": scheme,
-    }
-    for path in (f"/?namespace={namespace}", f"/exchanges/{answer.headers['x-request-id']}"):
-        page = opened(path, **options)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        red = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]")
-        assert (int(red) < 60) == (scheme == "dark")
+    page = opened(f"/?namespace={namespace}")
+    list_url = page.url
+    for url in (
+        list_url,
+        re.sub(r"/\?.*", f"/exchanges/{answer.headers['x-request-id']}", list_url),
+    ):
+        page.goto(url)
+        for width in (360, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert [darkness(page, scheme) for scheme in ("light", "dark")] == [False, True]
+
+
+def darkness(page: Page, scheme: Literal["light", "dark"]) -> bool:
+    page.emulate_media(color_scheme=scheme)
+    red = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]")
+    return int(red) < 60
 
 
 def test_all_but_the_live_update_works_without_scripts(

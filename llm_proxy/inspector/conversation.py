@@ -121,7 +121,7 @@ def _turns(document: Mapping[Any, Any]) -> Iterator[Turn]:
     for item in [given] if isinstance(given, str) else _list(given):
         yield _turn(item)
     prompt = document.get("prompt")
-    for one in prompt if isinstance(prompt, list) and prompt[:1] != [0] else [prompt]:
+    for one in prompt if isinstance(prompt, list) and not _is_tokens(prompt) else [prompt]:
         yield Turn("user", _parts(one), "prompt")
     for name in ("suffix", "query", "documents"):
         yield Turn("user", _parts(document.get(name)), name)
@@ -165,7 +165,7 @@ def _result(call: object, content: Any) -> Part:
 
 
 def _parts(content: Any) -> list[Part]:
-    if isinstance(content, list) and content and isinstance(content[0], int):
+    if _is_tokens(content):
         return [Part(kind="data", label=f"{len(content)} tokens", text=shown(content))]
     return [
         part
@@ -197,6 +197,10 @@ def _image(given: Any) -> Part:
 
 def _shortened(text: str, most: int = 2_000) -> str:
     return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
+
+
+def _is_tokens(content: Any) -> bool:
+    return isinstance(content, list) and bool(content) and isinstance(content[0], int)
 
 
 def _list(value: Any) -> list[Any]:

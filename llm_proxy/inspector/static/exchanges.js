@@ -10,7 +10,7 @@ const announced = document.getElementById("announced");
 const asked = new URLSearchParams(location.search);
 
 const GATHER_MS = 300; // what happens together is fetched together
-const ANNOUNCE_MS = 3000; // and told to screen readers more seldom still
+const ANNOUNCE_MS = 3000; // and screen readers are told no more often than this
 
 let source = null;
 let paused = false;
@@ -34,10 +34,12 @@ function show(state, text) {
 
 function announce(count) {
   arrived += count;
-  announcing ??= setTimeout(() => {
-    announced.textContent = arrived === 1 ? "1 new exchange" : `${arrived} new exchanges`;
-    arrived = 0;
+  if (announcing || !arrived) return;
+  announced.textContent = arrived === 1 ? "1 new exchange" : `${arrived} new exchanges`;
+  arrived = 0;
+  announcing = setTimeout(() => {
     announcing = null;
+    announce(0);
   }, ANNOUNCE_MS);
 }
 
