@@ -31,9 +31,9 @@ class Attempt:
         entry, details = found.entry, found.details
         self._found = found
         self._answer_headers: Mapping[str, str] = details["answerHeaders"]
-        self._count = details["headers"].get(RETRY_COUNT)
+        self._count: str | None = details["headers"].get(RETRY_COUNT)
         self.id = entry.id
-        self.status = entry.status
+        self.status: int = entry.status
         self.came = entry.time
         self.ended = entry.time + entry.duration_ms / 1000
         self.peer = details["peer"]
@@ -44,7 +44,7 @@ class Attempt:
         )
         self.request = (entry.path, details["requestDigest"])
         error = details["error"] or {}
-        self.code = error.get("code") or error.get("type")
+        self.code: str | None = error.get("code") or error.get("type")
         self.read_on = bool(details["readOn"])
 
     @property
@@ -62,7 +62,7 @@ class Attempt:
     @property
     def may_be_retried(self) -> bool:
         """Whether it can succeed when it is asked again, as far as the answer told."""
-        told: str | None = self._answer_headers.get("x-should-retry")
+        told = self._answer_headers.get("x-should-retry")
         if told in ("true", "false"):
             return told == "true"
         temporary = self.status in RETRIED_STATUSES or self.status >= 500
