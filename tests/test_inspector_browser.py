@@ -263,7 +263,7 @@ def test_a_connection_that_breaks_is_told(
     page = context.new_page()
     page.goto(f"{server.url}/?namespace={namespace}")
     page.locator(".open").click()
-    expect(page.get_by_text("Fault on purpose")).to_be_visible()
+    expect(page.get_by_text("disconnect, after 3 events")).to_be_visible()
     page.locator("#send").get_by_role("button").click()
     expect(page.get_by_role("heading", name="Two exchanges compared")).to_be_visible()
     context.close()

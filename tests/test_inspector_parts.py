@@ -199,7 +199,7 @@ def test_any_time_has_an_axis(total: float) -> None:
 @pytest.mark.parametrize(
     ("ms", "text"),
     [
-        *((0, "0 ms"), (0.04, "0.0 ms"), (1.25, "1.2 ms"), (9, "9 ms"), (10.4, "10 ms")),
+        *((0, "0 ms"), (0.04, "0 ms"), (1.25, "1.2 ms"), (9, "9 ms"), (10.4, "10 ms")),
         *((999.4, "999 ms"), (999.6, "1.00 s"), (1234, "1.23 s"), (12_345, "12.3 s")),
         (125_000, "2 min 5 s"),
     ],
@@ -209,9 +209,11 @@ def test_times_have_the_digits_that_matter(ms: float, text: str) -> None:
 
 
 def test_texts_are_compared_by_line() -> None:
-    assert difference("a\nb\nc", "a\nx\nc") == [
-        Line(" ", "a"),
-        Line("-", "b"),
-        Line("+", "x"),
-        Line(" ", "c"),
+    common = "1\n2\n3\n4\n5"
+    assert difference(f"{common}\na\nb", f"{common}\na\nx\ny") == [
+        Line("…", "3 lines that both have"),
+        *(Line(" ", "4"), Line(" ", "5"), Line(" ", "a")),
+        *(Line("-", "b"), Line("+", "x"), Line("+", "y")),
     ]
+    assert difference(common, f"0\n{common}")[-1] == Line("…", "2 lines that both have")
+    assert difference(common, common) == []

@@ -1,6 +1,5 @@
 """How two texts differ, line by line."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
@@ -9,23 +8,39 @@ MOST_LINES = 3_000
 """Of each text: what takes its time with lines takes four times as long with twice as many."""
 
 
+CONTEXT = 3
+"""Lines that are shown around a difference; further ones that both have are left out."""
+
+
 @dataclass(frozen=True)
 class Line:
-    """A line that both have, or only the one before or the one after."""
+    """A line that both have, or only the one before or the one after; or lines left out (`…`)."""
 
-    sign: Literal[" ", "-", "+"]
+    sign: Literal[" ", "-", "+", "…"]
     text: str
 
 
 def difference(before: str, after: str) -> list[Line]:
-    """The lines of both, in an order that keeps that of each."""
-    return list(_lines(before.splitlines()[:MOST_LINES], after.splitlines()[:MOST_LINES]))
+    """Where the lines of both differ, in an order that keeps that of each; empty if nowhere."""
+    a, b = before.splitlines()[:MOST_LINES], after.splitlines()[:MOST_LINES]
+    matcher = SequenceMatcher(None, a, b, autojunk=False)
+    lines: list[Line] = []
+    end = 0
+    for group in matcher.get_grouped_opcodes(CONTEXT):
+        lines += _left_out(group[0][1] - end)
+        for code in group:
+            lines += _lines(code, a, b)
+        end = group[-1][2]
+    return lines + _left_out(len(a) - end) if lines else []
 
 
-def _lines(before: list[str], after: list[str]) -> Iterator[Line]:
-    for tag, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if tag == "equal":
-            yield from (Line(" ", text) for text in before[a:b])
-        else:
-            yield from (Line("-", text) for text in before[a:b])
-            yield from (Line("+", text) for text in after[c:d])
+def _lines(code: tuple[str, int, int, int, int], a: list[str], b: list[str]) -> list[Line]:
+    tag, i, j, k, m = code
+    if tag == "equal":
+        return [Line(" ", text) for text in a[i:j]]
+    return [*(Line("-", text) for text in a[i:j]), *(Line("+", text) for text in b[k:m])]
+
+
+def _left_out(count: int) -> list[Line]:
+    text = "1 line that both have" if count == 1 else f"{count} lines that both have"
+    return [Line("…", text)] if count else []

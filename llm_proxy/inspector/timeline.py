@@ -90,7 +90,7 @@ def picture(events: Sequence[At], total_ms: float) -> Picture:
 def written(ms: float) -> str:
     """A time as people write it, with as many digits as matter."""
     if ms < 10:
-        return f"{ms:.1f} ms" if ms % 1 else f"{ms:.0f} ms"
+        return f"{ms:.1f} ms" if round(ms, 1) % 1 else f"{ms:.0f} ms"
     if ms < 999.5:
         return f"{ms:.0f} ms"
     if ms < 60_000:

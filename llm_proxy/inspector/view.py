@@ -136,7 +136,7 @@ def opened(found: Any) -> Opened:
             for one in details.get("warnings") or ()
         ],
         error=_error(details.get("error")),
-        fault=conversation.shown(details["fault"]) if details.get("fault") else "",
+        fault=_fault(details.get("fault")),
         turns=conversation.conversation(document),
         parameters=conversation.parameters(document),
         tools=conversation.tools(document),
@@ -212,6 +212,15 @@ def _error(error: Mapping[str, Any] | None) -> str:
     names = ("type", "code", "param")
     told = ", ".join(f"{name} {error[name]}" for name in names if error.get(name))
     return f"{error.get('status')} {error.get('message')} ({told})"
+
+
+def _fault(fault: Mapping[str, Any] | None) -> str:
+    if not fault:
+        return ""
+    told = [str(fault.get("kind")), f"after {fault.get('after') or 0} events"]
+    if fault.get("seconds") is not None:
+        told.append(f"for {written(fault['seconds'] * 1000)}")
+    return ", ".join(told)
 
 
 def _choices(reply: Mapping[str, Any] | None, timeline: Sequence[Any]) -> list[Choice]:

@@ -5,7 +5,7 @@ const id = article?.dataset.id;
 
 for (const time of document.querySelectorAll("time")) {
   const at = new Date(time.dateTime);
-  time.textContent = at.toLocaleString([], { hour12: false });
+  time.textContent = at.toLocaleString([], { hourCycle: "h23" });
   time.title = time.dateTime;
 }
 
@@ -27,11 +27,21 @@ for (const link of document.querySelectorAll("[data-export]")) {
     const answer = await fetch(link.href);
     const text = await answer.text();
     dialog.querySelector("h2").textContent = link.dataset.export;
-    dialog.querySelector("code").textContent = answer.ok ? text : problem(text);
+    dialog.querySelector("code").textContent = answer.ok ? inLines(text) : problem(text);
     document.getElementById("export-link").href = link.href;
     document.getElementById("copied").textContent = "";
     dialog.showModal();
   });
+}
+
+function inLines(text) {
+  try {
+    const parsed = JSON.parse(text);
+    // Not where a number would come out as another one.
+    return JSON.stringify(parsed) === text ? JSON.stringify(parsed, null, 2) : text;
+  } catch {
+    return text;
+  }
 }
 
 function problem(text) {

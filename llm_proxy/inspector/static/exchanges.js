@@ -22,7 +22,7 @@ let announcing = null;
 function localTimes(root) {
   for (const time of root.querySelectorAll("time")) {
     const at = new Date(time.dateTime);
-    time.textContent = at.toLocaleTimeString([], { hour12: false });
+    time.textContent = at.toLocaleTimeString([], { hourCycle: "h23" });
     time.title = at.toLocaleString();
   }
 }
