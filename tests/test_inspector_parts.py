@@ -3,7 +3,7 @@
 import pytest
 
 from llm_proxy.inspector.conversation import Part, Turn, conversation, parameters, tools
-from llm_proxy.inspector.difference import Line, difference
+from llm_proxy.inspector.difference import MOST_LINES, Line, difference
 from llm_proxy.inspector.passages import Passage, passages
 from llm_proxy.inspector.timeline import At, Bar, Mark, Span, picture, written
 
@@ -217,3 +217,10 @@ def test_texts_are_compared_by_line() -> None:
     ]
     assert difference(common, f"0\n{common}")[-1] == Line("…", "2 lines that both have")
     assert difference(common, common) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("a", "a\n"), ("a\n" * MOST_LINES, "a\n" * MOST_LINES + "b")]
+)
+def test_texts_that_differ_are_never_called_the_same(before: str, after: str) -> None:
+    assert [line.sign for line in difference(before, after)] == ["…"]
