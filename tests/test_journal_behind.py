@@ -1,0 +1,150 @@
+"""Writing behind, on its own: what is gathered, dropped, amended, thinned and forgotten."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from llm_proxy.exchange import Exchange
+from llm_proxy.journal import behind, timeline
+from llm_proxy.journal.behind import Behind
+from llm_proxy.journal.entry import Wanted
+from llm_proxy.journal.progress import Progress
+from llm_proxy.logs import Redactor
+from llm_proxy.reply import Event, Finish, ReasoningDelta, Said, TextDelta, ToolCallDelta
+from llm_proxy.sqlite import place
+from llm_proxy.sqlite.journal import SqliteJournal
+from llm_proxy.trace import Trace
+
+
+def exchange(body: bytes = b"", **fields: Any) -> Exchange:
+    return Exchange(
+        method="POST",
+        path="/v1/x",
+        tell=lambda _: None,
+        trace=Trace({}),
+        request_body=body,
+        **fields,
+    )
+
+
+def journal(limit: int = 1000, **more: Any) -> SqliteJournal:
+    database = place.database(place.whereabouts("", {}))
+    return SqliteJournal(database, limit, Redactor(()), **more)
+
+
+def test_the_bytes_that_are_kept_are_bounded() -> None:
+    kept = journal(max_bytes=64 * 1024)
+    asked = [exchange(b'"' + b"x" * 1000 + b'"') for _ in range(300)]
+    for number, one in enumerate(asked):
+        kept.record(one)
+        if number % 10 == 0:
+            kept.read(Wanted(limit=1))
+    left = [entry.id for entry in kept.read(Wanted())]
+    assert 20 < len(left) < 80
+    assert left == [one.id for one in reversed(asked)][: len(left)]
+
+
+def test_an_exchange_that_ends_after_it_was_written_is_amended() -> None:
+    kept = journal()
+    one = exchange(record=kept.record)
+    one.ending("done")
+    assert [(entry.outcome, entry.over) for entry in kept.read(Wanted())] == [("done", False)]
+    number = kept.latest()
+    one.outcome = "client gone"
+    one.end()
+    assert [(e.outcome, e.over) for e in kept.read(Wanted())] == [("client gone", True)]
+    assert [(n, entry.over) for n, entry in kept.since(number, [number])] == [(number, True)]
+    assert kept.since(number, []) == []
+
+
+def test_what_comes_faster_than_it_is_written_is_dropped_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(behind, "MAX_WAITING", 3)
+    writing, go_on = threading.Event(), threading.Event()
+    written: list[tuple[int, int]] = []
+
+    def write(batch: list[Exchange], dropped: int) -> None:
+        written.append((len(batch), dropped))
+        writing.set()
+        assert go_on.wait(30)
+
+    queue = Behind(write)
+    queue.put(exchange())
+    assert writing.wait(30)
+    for _ in range(5):  # returns at once, though the writer hangs
+        queue.put(exchange())
+    go_on.set()
+    queue.settle()
+    assert written == [(1, 0), (3, 2)]
+
+
+def test_requests_that_wait_take_only_so_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(behind, "MAX_WAITING_BYTES", 100)
+    written: list[int] = []
+    queue = Behind(lambda _, dropped: written.append(dropped))
+    for _ in range(3):
+        queue.put(exchange(b"x" * 45))
+    queue.settle()
+    assert sum(written) == 1
+
+
+def test_dropped_exchanges_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(behind, "MAX_WAITING_BYTES", 10)
+    kept = journal()
+    kept.record(exchange(b"x" * 11))
+    kept.record(exchange())
+    assert len(kept.read(Wanted())) == 1
+    assert kept.dropped() == 1
+
+
+def test_a_writer_that_fails_does_not_hold_up_its_readers() -> None:
+    def write(_: list[Exchange], __: int) -> None:
+        raise OSError("no space left on device")
+
+    queue = Behind(write)
+    queue.put(exchange())
+    queue.settle()
+
+
+def test_progress_is_waited_for_and_the_dead_are_not() -> None:
+    progress = Progress()
+    assert progress.settle(0)
+    progress.take(7, 3)
+    assert not progress.settle(0.01)
+    progress.write(7, 3)
+    assert progress.settle(0)
+    progress.take(8, 1)
+    progress.clear(8)
+    assert progress.settle(0)
+
+
+@pytest.mark.parametrize(
+    ("events", "line"),
+    [
+        ([TextDelta("one "), TextDelta("two"), Finish()], "text 4, text 3, finish 0"),
+        ([TextDelta("one")], "text 3"),
+        ([ReasoningDelta("so"), TextDelta("x", 1)], "reasoning 2, text 1"),
+        ([ToolCallDelta(0, "a", "b", "{}"), Finish()], "tool 2, finish 0"),
+        ([], ""),
+    ],
+)
+def test_a_time_line_is_read_as_it_was_kept(events: list[Said], line: str) -> None:
+    at = [10.0 + number / 4 for number in range(len(events))]
+    kept = timeline.kept(events, at, 10.0, timeline.plain_texts(events))
+    read = timeline.read(kept)
+    assert [one.ms for one in read] == [number * 250.0 for number in range(len(events))]
+    assert [one.kind for one in read] == [word.split()[0] for word in line.split(", ") if word]
+
+
+@pytest.mark.parametrize("more", [[], [ReasoningDelta("x")]])
+def test_a_long_time_line_is_thinned_and_loses_no_character(more: list[Event]) -> None:
+    events: list[Any] = [*more, *(TextDelta("ab") for _ in range(9_999)), Finish()]
+    at = [float(number) for number in range(len(events))]
+    kept = timeline.kept(events, at, 0.0, timeline.plain_texts(events))
+    read = timeline.read(kept)
+    assert len(read) <= timeline.MAX_TIMED + 1
+    assert sum(one.characters for one in read if one.kind == "text") == 2 * 9_999
+    assert [one.ms for one in read] == sorted(one.ms for one in read)
+    assert (read[0].ms, read[-1].kind) == (0.0, "finish")
