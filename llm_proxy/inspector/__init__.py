@@ -16,7 +16,7 @@ from llm_proxy import browsers, incoming
 from llm_proxy.control.queries import wanted
 from llm_proxy.errors import Forbidden, InvalidRequest, UnknownURL
 from llm_proxy.exchange import Outcome
-from llm_proxy.inspector import view
+from llm_proxy.inspector import comparison, view
 from llm_proxy.inspector.timeline import written
 from llm_proxy.journal.entry import Journal
 from llm_proxy.settings import ServerSettings
@@ -103,7 +103,7 @@ class _Views:
         if first is None or second is None:
             pairs = ((before, first), (after, second))
             return _page("missing", 404, names=[name for name, one in pairs if one is None])
-        return _page("compare", both=view.compared(first, second))
+        return _page("compare", both=comparison.compared(first, second))
 
     def _found(self, name: str) -> Any:
         return None if self._journal is None else self._journal.find(name)

@@ -1,4 +1,4 @@
-"""What the page shows of an exchange: the one place that knows the names in the journal.
+"""What the page shows of an exchange: with `replies` all that knows the names in the journal.
 
 Values that a template writes down as they are; no markup, no Flask.
 """
@@ -11,8 +11,8 @@ from typing import Any, Literal
 import msgspec
 
 from llm_proxy.inspector import conversation
-from llm_proxy.inspector.conversation import Part, Turn, call_part, text_part
-from llm_proxy.inspector.difference import Line, difference
+from llm_proxy.inspector.conversation import Turn
+from llm_proxy.inspector.replies import Choice, choices_of
 from llm_proxy.inspector.timeline import At, Picture, picture, written
 
 Tone = Literal["good", "warn", "bad", "open"]
@@ -46,27 +46,6 @@ class Row:
     first: str
     duration: str
     version: str
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A piece of the reply, when it came, and how long after the one before."""
-
-    text: str
-    ms: float
-    title: str
-    kind: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """One answer of the reply. `chunks` are its texts as they came."""
-
-    parts: Sequence[Part]
-    reasoning: str
-    citations: Sequence[str]
-    finish: str
-    chunks: Sequence[Chunk]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +119,7 @@ def opened(found: Any) -> Opened:
         turns=conversation.conversation(document),
         parameters=conversation.parameters(document),
         tools=conversation.tools(document),
-        choices=_choices(details.get("reply"), timeline),
+        choices=choices_of(details.get("reply"), timeline),
         picture=picture(ats, entry.duration_ms),
         events=[(written(ms), kind, choice, size) for ms, kind, choice, size in timeline][
             :MOST_EVENTS_LISTED
@@ -154,43 +133,6 @@ def opened(found: Any) -> Opened:
         response=details.get("response") or "",
         again=_again(entry, details),
         query=f"?{details['query']}" if details.get("query") else "",
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Compared:
-    """Two exchanges side by side; `times` differ without meaning much."""
-
-    before: Row
-    after: Row
-    rows: Sequence[tuple[str, str, str]]
-    times: Sequence[tuple[str, str, str]]
-    request: Sequence[Line]
-    reply: Sequence[Line]
-
-
-def compared(before: Any, after: Any) -> Compared:
-    """How the second of two `journal.entry.Found` differs from the first."""
-    a, b = opened(before), opened(after)
-    times = [
-        ("First token", a.row.first, b.row.first),
-        ("Duration", a.row.duration, b.row.duration),
-    ]
-    figures = [
-        ("Ended", f"{a.row.status} {a.row.outcome}", f"{b.row.status} {b.row.outcome}"),
-        ("Answered by", a.row.origin, b.row.origin),
-        ("Model", a.row.model, b.row.model),
-        ("Tokens", a.row.tokens, b.row.tokens),
-        ("Events", str(before.entry.event_count), str(after.entry.event_count)),
-        ("Warnings", str(a.row.warnings), str(b.row.warnings)),
-    ]
-    return Compared(
-        before=a.row,
-        after=b.row,
-        rows=[row for row in figures if row[1] or row[2]],
-        times=[row for row in times if row[1] or row[2]],
-        request=difference(a.request, b.request),
-        reply=difference(_reply_text(a), _reply_text(b)),
     )
 
 
@@ -221,46 +163,6 @@ def _fault(fault: Mapping[str, Any] | None) -> str:
     if fault.get("seconds") is not None:
         told.append(f"for {written(fault['seconds'] * 1000)}")
     return ", ".join(told)
-
-
-def _choices(reply: Mapping[str, Any] | None, timeline: Sequence[Any]) -> list[Choice]:
-    found = []
-    for number, choice in enumerate((reply or {}).get("choices") or ()):
-        text, refusal = choice.get("text") or "", choice.get("refusal") or ""
-        parts = [text_part(one) for one in (text, refusal) if one]
-        calls = choice.get("toolCalls") or ()
-        parts += [call_part(call.get("name"), call.get("arguments")) for call in calls]
-        found.append(
-            Choice(
-                parts=parts,
-                reasoning=choice.get("reasoning") or "",
-                citations=[str(one) for one in choice.get("citations") or ()],
-                finish=choice.get("finishReason") or "",
-                chunks=_chunks(
-                    {
-                        "reasoning": choice.get("reasoning") or "",
-                        "text": text,
-                        "refusal": refusal,
-                        "tool": "".join(call.get("arguments") or "" for call in calls),
-                    },
-                    [(ms, kind, size) for ms, kind, of, size in timeline if of == number],
-                ),
-            )
-        )
-    return found
-
-
-def _chunks(texts: dict[str, str], timeline: Sequence[tuple[float, str, int]]) -> list[Chunk]:
-    """The texts of a reply, cut as they came; a text that was cut short runs out early."""
-    chunks: list[Chunk] = []
-    before = 0.0
-    for ms, kind, size in timeline:
-        piece, texts[kind] = texts.get(kind, "")[:size], texts.get(kind, "")[size:]
-        if piece:
-            title = f"{written(ms)}, {written(ms - before)} after the one before"
-            chunks.append(Chunk(piece, ms, title if chunks else written(ms), kind))
-        before = ms
-    return chunks
 
 
 def _figures(entry: Any, details: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -304,15 +206,6 @@ def _request_text(entry: Any, request: bytes, document: Any) -> str:
     if isinstance(document, str):
         return document
     return msgspec.json.format(request, indent=2).decode()
-
-
-def _reply_text(shown: Opened) -> str:
-    told = [shown.error] if shown.error else []
-    for choice in shown.choices:
-        told += [choice.reasoning] if choice.reasoning else []
-        for part in choice.parts:
-            told.append(f"{part.label}({part.text})" if part.kind == "call" else part.text)
-    return "\n".join(told)
 
 
 def _again(entry: Any, details: Mapping[str, Any]) -> dict[str, str]:
