@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from flask import Flask
 
-from llm_proxy import adapter, control, edge, logs, metrics, mock
+from llm_proxy import adapter, control, edge, inspector, logs, metrics, mock
 from llm_proxy.exchange import Traces
 from llm_proxy.keys import Keys
 from llm_proxy.metrics import place as metrics_place
@@ -73,6 +73,7 @@ def composed(settings: Settings | None = None) -> Flask:
         profiles=profiles.NAMES,
     )
     app.register_blueprint(controls, url_prefix="/control")
+    app.register_blueprint(inspector.blueprint(journal, server))
     mocked = mock.blueprint(
         settings.mock,
         server,

@@ -11,13 +11,13 @@ from typing import Any
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from llm_proxy import cors, errors, incoming
+from llm_proxy import browsers, cors, errors, incoming
 from llm_proxy.errors import ClientGone, InternalError, InvalidRequest, ProxyError
 from llm_proxy.exchange import Exchange, Observer, Traces
 from llm_proxy.journal.entry import Journal
 from llm_proxy.keys import Keys
 from llm_proxy.logs import bodies_wanted, log_exchange
-from llm_proxy.namespaces import namespace_of
+from llm_proxy.namespaces import bearer_key, namespace_of
 from llm_proxy.openai_api import errors as error_shape
 from llm_proxy.openai_api import headers
 from llm_proxy.pieces import AnswerInPieces
@@ -136,18 +136,24 @@ def _drain(environ: Mapping[str, Any]) -> None:
 
 
 def _key_check(keys: Keys) -> Callable[[], None]:
-    """A check that a request brings one of `keys` (RFC 6750, 2.1: Authorization: Bearer)."""
+    """A check that a request brings one of `keys`.
+
+    As a Bearer token (RFC 6750, 2.1), or, as no browser sends one by itself, as the password
+    that its user was asked for.
+    """
 
     def check() -> None:
         if request.endpoint == "health":
             return
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        fits = keys.hold(given.strip())
-        if scheme.lower() != "bearer" or not fits:
-            raise errors.InvalidAPIKey(
+        headers = incoming.headers()
+        if not keys.hold(bearer_key(headers) or browsers.password(headers)):
+            error = errors.InvalidAPIKey(
                 "This server asks for an API key: send one of LLM_PROXY_API_KEYS "
                 "as 'Authorization: Bearer KEY'."
             )
+            if browsers.can_ask(headers):
+                error.headers = {"WWW-Authenticate": browsers.CHALLENGE}
+            raise error
 
     return check
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from llm_proxy.browsers import is_foreign
 from llm_proxy.errors import Forbidden, InvalidRequest, UnsupportedMediaType
 
 MEDIA_TYPE = "application/json"
@@ -10,16 +11,12 @@ MEDIA_TYPE = "application/json"
 def refuse_foreign(headers: Mapping[str, str]) -> None:
     """See to it that the call does not come from a page of another site.
 
-    Browsers tell where a call comes from (Fetch Standard, `Origin`; Fetch Metadata,
-    `Sec-Fetch-Site`); other clients send neither header.
-
     Raises:
         Forbidden: it does.
     """
-    origin, host = headers.get("origin"), headers.get("host", "")
-    foreign_origin = origin is not None and origin.partition("://")[2] != host
-    if foreign_origin or headers.get("sec-fetch-site") == "cross-site":
-        seen = f": its origin is {origin!r}, and this is {host!r}" if foreign_origin else ""
+    if is_foreign(headers):
+        origin, host = headers.get("origin"), headers.get("host", "")
+        seen = f": its origin is {origin!r}, and this is {host!r}" if origin is not None else ""
         raise Forbidden(f"The control API may not be called from a page of another site{seen}.")
 
 
