@@ -36,13 +36,13 @@ bind = f"{_host}:{_server.port}"
 worker_class = "gthread"
 
 # As many streams as can run at once. Threads are started when they are first needed, and a
-# large pool costs a request no more than a small one; one that waits takes some 50 KB. As
-# many as there may be connections: /health takes its turn among them, and must not wait for it.
+# large pool costs a request no more than a small one; one that waits takes some 50 KB. /health
+# takes its turn among them, and should not have to wait for it.
 threads = 1024
 
 # Connections held at once, the idle ones between two requests included. Beyond it they
-# wait in the backlog of the system.
-worker_connections = 1024
+# wait in the backlog of the system. gunicorn keeps so many idle as this exceeds the threads.
+worker_connections = 2048
 
 # Not a limit for streams: with gthread the main thread shows that the worker is alive,
 # whatever its other threads do. Only a process that hangs as a whole is replaced.

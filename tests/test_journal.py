@@ -138,6 +138,7 @@ def test_a_journal_that_is_off_keeps_nothing_and_says_so() -> None:
 def test_a_journal_that_cannot_be_written_takes_nobodys_answer_away(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite3"
     caller = client(LLM_PROXY_JOURNAL=str(path))
+    requests(caller)  # whose tables are made when they are first needed
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TABLE exchanges")
     assert caller.get("/v1/models").status_code == 200
