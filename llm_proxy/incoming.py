@@ -59,6 +59,7 @@ def peer() -> str:
 def replace_headers(others: Mapping[str, str]) -> None:
     """Let the request have these headers, as if they had been sent."""
     request.environ |= {f"HTTP_{name.upper().replace('-', '_')}": others[name] for name in others}
+    g.pop("headers", None)  # as they were known before
 
 
 def client_clock() -> ClientClock:

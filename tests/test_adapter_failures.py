@@ -216,7 +216,7 @@ def test_a_body_that_is_no_event_stream_is_named(sent: bytes, named: str) -> Non
         502,
         "upstream_not_a_stream",
         f"The legacy search API answered with {named} instead of text/event-stream. "
-        "Check that STREAM_URL is the address of its stream, and that its login is valid.",
+        "Check that STREAM_URL is the right address, and that its login is valid.",
     )
 
 
