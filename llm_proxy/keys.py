@@ -53,13 +53,13 @@ class Keys:
         except OSError as error:
             state = error.strerror
         if state != self._seen:
-            self._seen = state
             try:
                 held = rules.keys_in(self._path)
                 self._filed = _encoded(held)
                 self._ever_filed |= frozenset(held)
             except ValueError as error:
                 log.warning("LLM_PROXY_API_KEYS_FILE: %s; the keys that it held remain", error)
+            self._seen = state  # only now, lest another thread take the old keys for these
 
 
 def _encoded(keys: Sequence[str]) -> tuple[bytes, ...]:
