@@ -249,7 +249,55 @@ def test_it(llm_proxy):
 """
     )
     result = outcome(run, failed=1)
-    result.stdout.no_fnmatch_line("*never used*")
+    result.stdout.no_fnmatch_line("*scripted, but never used*")
+
+
+def test_a_test_that_fails_tells_what_was_asked_and_what_was_not_used(
+    run: pytest.Pytester,
+) -> None:
+    run.makepyfile(
+        ASK
+        + """
+def test_it(llm_proxy):
+    llm_proxy.reply("Hi.", to="wether")
+    assert ask("What weather is it?") == "Hi."
+"""
+    )
+    result = outcome(run, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "asked: /v1/chat/completions 200 'What weather is it?', by the mock",
+            'never used: {"match": {"userMessage": "wether"}*',
+        ]
+    )
+
+
+def test_an_agent_is_led_through_two_tools_to_its_answer(run: pytest.Pytester) -> None:
+    run.makepyfile(
+        """
+from openai import OpenAI
+
+def agent(task):
+    messages = [{"role": "user", "content": task}]
+    called = []
+    while True:
+        completion = OpenAI().chat.completions.create(model="gpt-4o", messages=messages)
+        message = completion.choices[0].message
+        if not message.tool_calls:
+            return called, message.content
+        messages.append(message)
+        for call in message.tool_calls:
+            called.append(call.function.name)
+            messages.append({"role": "tool", "tool_call_id": call.id, "content": "done"})
+
+def test_it(llm_proxy):
+    llm_proxy.reply("Booked for a sunny day.", to="trip")
+    llm_proxy.tool_call("book", {"day": 3}, to="trip")
+    llm_proxy.tool_call("get_weather", {"city": "Rome"}, to="trip")
+    assert agent("Plan a trip.") == (["get_weather", "book"], "Booked for a sunny day.")
+"""
+    )
+    outcome(run, passed=1)
 
 
 def test_unused_scripts_can_be_allowed_for_all_tests(run: pytest.Pytester) -> None:

@@ -44,15 +44,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Fail a test that passed, but left unused what it had scripted."""
-    result = yield
+    """Fail a test that passed, but left unused what it had scripted.
+
+    Of one that fails by itself, tell what was asked, and what was never used.
+    """
+    taken = getattr(item, "funcargs", {})
+    try:
+        result = yield
+    except BaseException:
+        for script in (taken[name] for name in FIXTURES if name in taken):
+            item.add_report_section("call", "llm_proxy", script.told())
+        raise
     marker = item.get_closest_marker("llm_proxy")
     allowed = item.config.getini("llm_proxy_unused_ok")
     if marker is not None:
         allowed = marker.kwargs.get("unused_ok", allowed)
-    for name in FIXTURES:
-        script = getattr(item, "funcargs", {}).get(name)
-        if script is not None and not allowed and (unused := script.unused()):
+    for script in (taken[name] for name in FIXTURES if name in taken):
+        if not allowed and (unused := script.unused()):
             pytest.fail("\n".join(["scripted, but never used:", *unused]), pytrace=False)
     return result
 

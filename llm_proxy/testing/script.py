@@ -93,11 +93,19 @@ class Script:
             self.script(response, to=to, times=1, **fixture)
 
     def tool_call(
-        self, name: str, arguments: str | Mapping[str, Any] = "{}", *, to: Match = None
+        self,
+        name: str,
+        arguments: str | Mapping[str, Any] = "{}",
+        *,
+        to: Match = None,
+        times: int | None = 1,
     ) -> None:
-        """Answer with a call of a tool, as long as its result does not stand in the request."""
-        match = {"hasToolResult": False, **_match(to)}
-        self.script({"toolCalls": [{"name": name, "arguments": arguments}]}, to=match)
+        """Answer with a call of a tool: once, as its result comes with the next request.
+
+        With `times=None` it is called again and again.
+        """
+        response = {"toolCalls": [{"name": name, "arguments": arguments}]}
+        self.script(response, to=to, times=times)
 
     def script(self, response: Mapping[str, Any], *, to: Match = None, **fixture: Any) -> None:
         """Answer with any `response` that a fixture can have.
@@ -153,6 +161,15 @@ class Script:
             if one["id"] in self._queued and one["times"] == self._queued[one["id"]]
         ]
         return [json.dumps(one["document"]) for one in (*fixtures, *faults)]
+
+    def told(self) -> str:
+        """What a failing test wants to know: what was asked, and what was never used."""
+        asked = [
+            f"asked: {one.path} {one.status} {one.last_message!r}, "
+            f"by {one.answered_by or 'the mock'}"
+            for one in self.requests
+        ] or [f"asked: nothing with the API key {self.api_key}"]
+        return "\n".join([*asked, *(f"never used: {one}" for one in self.unused())])
 
     def reset(self) -> None:
         """Forget all that was scripted, and asked."""
