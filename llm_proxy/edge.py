@@ -146,10 +146,11 @@ def _key_check(keys: Keys) -> Callable[[], None]:
         if request.endpoint == "health":
             return
         headers = incoming.headers()
-        if not keys.hold(bearer_key(headers) or browsers.password(headers)):
+        given = bearer_key(headers) or browsers.password(headers)
+        if not keys.hold(given):
+            wrong = "The API key is none that this server knows" if given else "No API key came"
             error = errors.InvalidAPIKey(
-                "This server asks for an API key: send one of LLM_PROXY_API_KEYS "
-                "as 'Authorization: Bearer KEY'."
+                f"{wrong}: send one of LLM_PROXY_API_KEYS as 'Authorization: Bearer KEY'."
             )
             if browsers.can_ask(headers):
                 error.headers = {"WWW-Authenticate": browsers.CHALLENGE}

@@ -172,3 +172,18 @@ def test_a_template_sees_the_calls_of_a_conversation_on_every_surface(tmp_path: 
     for path, fields in cases.items():
         answer = mock.post(f"/v1/{path}", json={"model": "gpt-4o", **fields})
         assert "{} call_1 done" in answer.get_data(as_text=True)
+
+
+def test_a_template_that_fails_names_its_fixture(tmp_path: Path) -> None:
+    named = fixture(
+        {"userMessage": {"regex": r"order (?P<order>\S+)"}},
+        {"content": "Order {{ order }}."},
+        name="forced",
+    )
+    client = fixture_client(tmp_path, named)
+    headers = {"X-Mock-Fixture": "forced"}
+    answer = client.post("/v1/chat/completions", json=chat_document("hi"), headers=headers)
+    assert (answer.status_code, answer.get_json()["error"]["message"]) == (
+        500,
+        "The fixture fixtures.json#1 (forced) failed. Its template failed: 'order' is undefined.",
+    )
