@@ -1,5 +1,6 @@
 """One event of the legacy API means the same in each of its three generations."""
 
+import ast
 import json
 
 import pytest
@@ -8,10 +9,38 @@ from hypothesis import strategies as st
 
 from llm_proxy.adapter.dialects.legacy import understand
 from llm_proxy.adapter.dialects.meaning import Citation, End, Meaning, Other, Word
+from llm_proxy.adapter.dialects.payload import object_in
 
 repeatable = settings(deadline=None, derandomize=True)
 
 QUOTES = """it's "so" \\ it's"""
+
+
+def literally(payload: str) -> object:
+    """The object that Python reads in a payload, if it is one."""
+    try:
+        value = ast.literal_eval(payload)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+@settings(max_examples=2000, derandomize=True, deadline=None)
+@given(st.text(), st.text())
+def test_the_short_way_through_a_literal_leads_where_the_long_one_does(
+    kind: str, text: str
+) -> None:
+    """Whatever stands between the quotes, even what ends them or is no part of a string."""
+    payload = f"{{'type': '{kind}', 'data': '{text}'}}"
+    assert object_in(payload) == literally(payload)
+
+
+@given(
+    st.text(st.characters(categories=["Cc", "Cf", "Zl", "Zp", "Zs"]) | st.sampled_from("'\\\"a"))
+)
+def test_control_characters_in_a_literal_are_read_as_python_reads_them(text: str) -> None:
+    payload = f"{{'type': 'response', 'data': '{text}'}}"
+    assert object_in(payload) == literally(payload)
 
 
 def meaning_of(payload: str) -> Meaning:
