@@ -1,13 +1,11 @@
 """One state for all workers of a real server, whichever of them is asked."""
 
 import os
-import re
 import signal
 import socket
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,37 +23,9 @@ from tests.servers import (
     running,
     running_gunicorn,
 )
+from tests.workers import asleep, two_workers, workers
 
 CHAT = "/v1/chat/completions"
-_BOOTED = re.compile(r"Booting worker with pid: (\d+)")
-
-
-def workers(server: Server, count: int = 2) -> list[int]:
-    """The last two of the workers, of which so many must have been started by then."""
-    lines = server.wait_for_logs(count, _BOOTED.search)
-    found = [match for line in lines if (match := _BOOTED.search(line))]
-    return [int(match[1]) for match in found[-2:]]
-
-
-@contextmanager
-def asleep(pid: int) -> Iterator[None]:
-    """The other worker has to answer, as long as this one cannot."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-@contextmanager
-def two_workers(**env: str) -> Iterator[tuple[Server, int, int]]:
-    """A server, and its two workers, both of which have come up."""
-    with running_gunicorn("--workers", "2", **env) as server:
-        one, other = workers(server)
-        for pid in (one, other):
-            with asleep(pid):
-                assert server.request("GET", "/health").status_code == 200
-        yield server, one, other
 
 
 @pytest.fixture(scope="module")
