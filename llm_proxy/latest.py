@@ -1,4 +1,4 @@
-"""What holds now of a kind of which only one thing can hold: pacing, or a quota."""
+"""What is known of the state, read anew only when that has changed."""
 
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
@@ -8,24 +8,32 @@ from llm_proxy.state import Kind, Scripted, State
 Value = TypeVar("Value")
 
 
+class Known(Generic[Value]):
+    """What `read` makes of the state as it is now."""
+
+    def __init__(self, state: State, read: Callable[[], Value]) -> None:
+        self._state = state
+        self._read = read
+        self._known: tuple[int, Value] | None = None
+
+    def __call__(self) -> Value:
+        version = self._state.version()  # before what it belongs to: it may change in between
+        known = self._known
+        if known is None or known[0] != version:
+            self._known = known = (version, self._read())
+        return known[1]
+
+
 class Latest(Generic[Value]):
-    """The value that was set last, by namespace; read anew only when the state has changed."""
+    """The value that was set last, by namespace, of a kind of which only one can hold."""
 
     def __init__(self, state: State, kind: Kind, read: Callable[[Scripted], Value]) -> None:
-        self._state = state
-        self._kind = kind
-        self._read = read
-        self._known: tuple[int, Mapping[str, Value]] | None = None
+        def values() -> Mapping[str, Value]:
+            return {one.namespace: read(one) for one in state.scripted(kind)}
+
+        self._values = Known(state, values)
 
     def holding(self, namespace: str) -> Value | None:
         """The value that was set for this namespace, or else the one that was set for all."""
         values = self._values()
         return values.get(namespace, values.get(""))
-
-    def _values(self) -> Mapping[str, Value]:
-        version = self._state.version()  # before what it belongs to: it may change in between
-        known = self._known
-        if known is None or known[0] != version:
-            values = {one.namespace: self._read(one) for one in self._state.scripted(self._kind)}
-            self._known = known = (version, values)
-        return known[1]

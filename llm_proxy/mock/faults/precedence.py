@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from msgspec.structs import replace
 
 from llm_proxy.chaos import Chaos
+from llm_proxy.latest import Known
 from llm_proxy.mock.chance import share_of
 from llm_proxy.mock.faults import FixtureFaults, Trouble
 from llm_proxy.mock.faults.headers import asked_for
@@ -33,7 +34,7 @@ class Faults:
         self._state = state
         self._chaos = chaos
         self._seed = seed
-        self._queue_seen: tuple[int, bool] | None = None
+        self._is_queued = Known(state, lambda: bool(state.scripted("fault")))
 
     def trouble(
         self,
@@ -75,10 +76,7 @@ class Faults:
             yield self._by_chance(self._chaos, namespace)
 
     def _queued(self, namespace: str) -> Trouble:
-        version = self._state.version()
-        if self._queue_seen is None or self._queue_seen[0] != version:
-            self._queue_seen = version, bool(self._state.scripted("fault"))
-        queued = self._state.take("fault", namespace) if self._queue_seen[1] else None
+        queued = self._state.take("fault", namespace) if self._is_queued() else None
         return Trouble() if queued is None else fault_order(queued.document).trouble()
 
     def _by_chance(self, chaos: Chaos, namespace: str) -> Trouble:
