@@ -3,8 +3,11 @@
 import os
 import re
 import signal
+import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 from tests.servers import Server, running_gunicorn
 
@@ -20,12 +23,46 @@ def workers(server: Server, count: int = 2) -> list[int]:
 
 @contextmanager
 def asleep(pid: int) -> Iterator[None]:
-    """The other worker has to answer, as long as this one cannot."""
-    os.kill(pid, signal.SIGSTOP)
+    """The other worker has to answer, as long as this one cannot.
+
+    It does not fall asleep while it writes down what it answered: nobody else could write then.
+    """
     try:
+        _stop(pid)
+        while _writes(pid):
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.01)
+            _stop(pid)
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def _stop(pid: int) -> None:
+    """Have every thread of a process stand still; one in a call of the kernel ends that first."""
+    os.kill(pid, signal.SIGSTOP)
+    while not _stopped(pid):
+        time.sleep(0.001)
+
+
+def _stopped(pid: int) -> bool:
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            if path.read_text().rpartition(") ")[2][0] != "T":
+                return False
+    return True
+
+
+def _writes(pid: int) -> bool:
+    """Whether a process, or one that shares its database, is in the middle of a transaction."""
+    opened = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}
+    for path in (name.removesuffix("-wal") for name in opened if name.endswith("-wal")):
+        with closing(sqlite3.connect(path, timeout=0.1, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+    return False
 
 
 @contextmanager
