@@ -19,6 +19,7 @@ from llm_proxy.reply import (
     RefusalDelta,
     Said,
     TextDelta,
+    TextRun,
     ToolCallDelta,
 )
 
@@ -66,6 +67,22 @@ class _Mixed(Struct, array_like=True, tag="mixed"):
     line: list[Timed]
 
 
+def apart(
+    events: Sequence[Said | TextRun], at: Sequence[float]
+) -> tuple[Sequence[Said], Sequence[float]]:
+    """The events with those of each run one by one, and the moment of each."""
+    single: list[Said] = []
+    moments: list[float] = []
+    for event, moment in zip(events, at, strict=False):  # one more may just be coming
+        if isinstance(event, TextRun):
+            single += [TextDelta(piece, event.choice) for piece in event.pieces]
+            moments += [moment] * len(event.pieces)
+        else:
+            single.append(event)
+            moments.append(moment)
+    return single, moments
+
+
 def plain_texts(events: Sequence[Said]) -> list[str] | None:
     """The pieces of a reply that is one text, finished or not; None for any other reply."""
     types = list(map(type, events))
@@ -85,7 +102,7 @@ def kept(
     if texts is None:
         line = [
             Timed(round((moment - began) * 1000, 2), *_what(event))
-            for event, moment in zip(events, at, strict=False)  # one more may just be coming
+            for event, moment in zip(events, at, strict=True)
         ]
         while len(line) > MAX_TIMED:
             line = _thinned(line)
