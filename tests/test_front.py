@@ -52,7 +52,7 @@ def asked(path: str = CHAT, headers: dict[str, str] | None = None, **body: Any) 
         app = create_app(from_env(env))
         assert isinstance(app.wsgi_app, Front)
         if behind:
-            app.wsgi_app = app.wsgi_app.behind  # type: ignore[method-assign]
+            app.wsgi_app = app.wsgi_app.behind  # type: ignore[method-assign, assignment]
         response = app.test_client().post(path, headers=KEY if headers is None else headers, **body)
         answers.append(told(response))
     return answers
