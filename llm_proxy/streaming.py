@@ -175,42 +175,40 @@ class EventStream(AnswerInPieces):
         failure: ProxyError
         try:
             for event in self._in_portions():
-                match event:
-                    case Pause():
-                        yield sse.KEEP_ALIVE
-                        continue
-                    case Stamped():  # behind the look-ahead: the source took its time
-                        self._sign(event)
-                        continue
-                    case WireFault():
-                        exchange.fault = event
-                        self._end_connection(reset=False)
-                    case Noted():
-                        continue
+                if isinstance(event, ASIDES):
+                    match event:
+                        case Pause():
+                            yield sse.KEEP_ALIVE
+                        case Stamped():  # behind the look-ahead: the source took its time
+                            self._sign(event)
+                        case WireFault():
+                            exchange.fault = event
+                            self._end_connection(reset=False)
+                    continue
                 if trace is not None:
                     if exchange.size < MAX_EVENT_BYTES:
                         trace.events.append(event)
                         trace.at.append(moment())
                     else:
                         trace.left_out += 1
-                match event:
-                    case TextRun(pieces):
-                        yield from sse.portions(self._encoder.encode_run(event), MAX_WRITE_BYTES)
-                        ticks.extend(repeat(now(), len(pieces)))
-                        exchange.said("".join(pieces))
-                        continue
-                if chunk := self._encoder.encode(event):
+                if isinstance(event, TextRun):
+                    yield from sse.portions(self._encoder.encode_run(event), MAX_WRITE_BYTES)
+                elif chunk := self._encoder.encode(event):
                     yield chunk
                 match event:
-                    case Finish(reason, usage):
-                        exchange.usage = usage
-                        exchange.reasons.append(reason)
+                    case TextRun(pieces):
+                        ticks.extend(repeat(now(), len(pieces)))
+                        if exchange.keep_bodies:
+                            exchange.said("".join(pieces))
                     case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
                         ticks.append(now())
                         exchange.said(text)
                     case ToolCallDelta():
                         ticks.append(now())
                         exchange.said(event.arguments)
+                    case Finish(reason, usage):
+                        exchange.usage = usage
+                        exchange.reasons.append(reason)
             exchange.ending("done" if self._fault is None else "scripted")
             yield self._encoder.end()
             exchange.outcome = "done"
@@ -248,9 +246,12 @@ class EventStream(AnswerInPieces):
                 alone = alone and isinstance(event, ASIDES)
                 yield event
                 continue
-            pieces, choice = event.pieces, event.choice
+            begun = 0
             if alone:
-                yield TextDelta(pieces[0], choice)
-                alone, pieces = False, pieces[1:]
-            for start in range(0, len(pieces), MAX_RUN):
-                yield TextRun(pieces[start : start + MAX_RUN], choice)
+                yield TextDelta(event.pieces[0], event.choice)
+                alone, begun = False, 1
+            elif len(event.pieces) <= MAX_RUN:
+                yield event
+                continue
+            for start in range(begun, len(event.pieces), MAX_RUN):
+                yield TextRun(event.pieces[start : start + MAX_RUN], event.choice)
