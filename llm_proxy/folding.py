@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from llm_proxy.reply import (
     Annotations,
+    AtHand,
     Choice,
     Event,
     Finish,
@@ -37,7 +38,7 @@ def collect(events: Iterable[Event]) -> Reply:
     fault: WireFault | None = None
     for event in events:
         match event:
-            case Pause() | Noted():
+            case Pause() | AtHand() | Noted():
                 continue
             case Stamped():
                 stamped = stamped or event

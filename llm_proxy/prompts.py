@@ -8,7 +8,7 @@ from contextlib import closing
 
 from msgspec.structs import replace
 
-from llm_proxy.reply import ASIDES, ChatRequest, Event, Events, Finish, Source, Usage
+from llm_proxy.reply import ASIDES, AtHand, ChatRequest, Event, Events, Finish, Source, Usage
 
 Wrapper = Callable[[Events, ChatRequest], Events]
 
@@ -38,6 +38,8 @@ def _row(source: Source, request: ChatRequest, wrapped: Wrapper) -> Events:
         counted = Usage(0, 0)
         with closing(wrapped(source.reply(alone), alone)) as events:
             for event in events:
+                if isinstance(event, AtHand):  # the next reply may not be
+                    continue
                 if isinstance(event, Finish) and event.usage is not None:
                     counted = event.usage
                     event = replace(event, usage=_sum(before, counted))

@@ -177,6 +177,15 @@ class WireFault(Struct, frozen=True):
     seconds: float | None = None
 
 
+class AtHand(Struct, frozen=True):
+    """All that follows is there: whoever sends it waits for nothing but for the pauses in it.
+
+    What is due at one moment may then be sent together.
+    """
+
+
+AT_HAND = AtHand()
+
 Fact = str | int | float
 
 
@@ -250,10 +259,10 @@ class Finish(Struct, frozen=True):
 Said = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | Annotations | Finish
 """An event that is part of a choice."""
 
-Aside = Pause | Stamped | WireFault | Noted
+Aside = Pause | Stamped | WireFault | AtHand | Noted
 """An event that belongs to no choice: the shell acts on it, and no surface writes it down."""
 
-ASIDES = (Pause, Stamped, WireFault, Noted)
+ASIDES = (Pause, Stamped, WireFault, AtHand, Noted)
 
 Event = Said | TextRun | Aside
 

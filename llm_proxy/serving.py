@@ -30,12 +30,13 @@ from llm_proxy.openai_api.strict.rules import objections
 from llm_proxy.openai_api.surface import Encoder, Stamp, Surface, signed
 from llm_proxy.openai_api.surfaces import STORED_RESOURCES, SURFACES
 from llm_proxy.outgoing import Outgoing
+from llm_proxy.pauses import waited
 from llm_proxy.pieces import FaultyDocument, refuse_impossible
 from llm_proxy.prompts import replies
-from llm_proxy.reply import ChatRequest, Event, Events, Source, Stamped, WireFault
+from llm_proxy.reply import AtHand, ChatRequest, Event, Events, Source, Stamped, WireFault
 from llm_proxy.settings import ServerSettings
 from llm_proxy.store import Store, Stored
-from llm_proxy.streaming import EventStream, lived
+from llm_proxy.streaming import EventStream
 from llm_proxy.tokenizers import Tokenizer
 from llm_proxy.tokens import count_prompt, metered
 
@@ -133,7 +134,7 @@ class _Views:
                 events = self._kept(events, surface, asked, stamp)
             clock = incoming.client_clock()
             if not asked.stream:
-                with closing(lived(events, clock, whole=True)) as timely:
+                with closing(waited(events, clock)) as timely:
                     reply = collect(timely)
                 exchange.usage, exchange.origin = reply.usage, reply.stamped.origin
                 exchange.signed_model = reply.stamped.model
@@ -214,7 +215,8 @@ class _Views:
         with closing(events):
             for event in events:
                 seen.append(event)
-                yield event
+                if not isinstance(event, AtHand):  # the end of it waits for the store
+                    yield event
         reply = collect(seen)
         written = surface.body(reply, *signed(asked, stamp, reply.stamped))
         document = msgspec.json.decode(written)

@@ -5,10 +5,10 @@ the middle, clients that leave. Knows no Flask and no JSON; time is a `Clock`.
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import cached_property
 from itertools import chain, repeat
+from typing import cast
 
 from llm_proxy.clock import Clock
 from llm_proxy.errors import ClientGone, ConnectionCut, InternalError, ProxyError
@@ -16,10 +16,11 @@ from llm_proxy.exchange import Exchange, outcome_of
 from llm_proxy.mishaps import mishap
 from llm_proxy.openai_api import sse
 from llm_proxy.openai_api.surface import Encoder
+from llm_proxy.pauses import Waiting, lived
 from llm_proxy.pieces import AnswerInPieces, refuse_impossible
 from llm_proxy.reply import (
     ASIDES,
-    IDLE,
+    AtHand,
     Event,
     Events,
     Finish,
@@ -45,65 +46,11 @@ MAX_WRITE_BYTES = 16 * 1024
 MAX_RUN = 64
 """Pieces that are written down together: as many chunks as usually make up such a write."""
 
+BETWEEN = (*ASIDES, Waiting)
+"""What comes between what is said."""
+
 RESET_SECONDS = 1.0
 """For how long a reset of the connection may take: more than a way there and back."""
-
-
-def lived(
-    events: Events, clock: Clock, silence_seconds: float = 0.0, *, whole: bool = False
-) -> Events:
-    """Live through the pauses and yield the other events, each when it is due.
-
-    Pauses add up from event to event, so that one that ends late does not delay the next.
-    Of a run those pieces come together that are due; a `whole` reply is wanted at its end only,
-    so all of them. `IDLE` is yielded whenever nothing else has been for `silence_seconds`
-    (0: never), but for the pauses that are silent.
-
-    Raises:
-        ClientGone: the client left during a pause.
-    """
-    due = spoke = clock.now()
-
-    def until_due() -> Events:
-        nonlocal spoke
-        while True:
-            until = min(due, spoke + silence_seconds) if silence_seconds else due
-            clock.wait(until - clock.now())
-            if silence_seconds and clock.now() >= spoke + silence_seconds:
-                yield IDLE
-                spoke = clock.now()
-            if clock.now() >= due:
-                return
-
-    with closing(events):
-        for event in events:
-            match event:
-                case Pause(seconds, silent):
-                    due = due + seconds if seconds else clock.now()
-                    if silent:
-                        clock.wait(due - clock.now())
-                        spoke = clock.now()
-                    else:
-                        yield from until_due()
-                    continue
-                case TextRun(_, _, delays) if delays and whole:
-                    due += sum(delays)
-                    yield from until_due()
-                    yield event
-                case TextRun(pieces, choice, delays) if delays:
-                    begun = 0
-                    for at, delay in enumerate(delays):
-                        due += delay
-                        if due > clock.now():
-                            if begun < at:
-                                yield TextRun(pieces[begun:at], choice)
-                                begun, spoke = at, clock.now()
-                            yield from until_due()
-                    yield TextRun(pieces[begun:], choice)
-                case _:
-                    yield event
-            if silence_seconds:
-                spoke = clock.now()
 
 
 class EventStream(AnswerInPieces):
@@ -123,6 +70,7 @@ class EventStream(AnswerInPieces):
         self._encoder_for = encoder
         self._stamped = Stamped()
         self._fault: WireFault | None = None
+        self._at_hand = False
         self._first: Event | None = None
         self._chunks = self._run()
 
@@ -143,7 +91,9 @@ class EventStream(AnswerInPieces):
                 case WireFault():
                     refuse_impossible(event, self._clock)
                     self._fault = self._exchange.fault = event
-                case Noted():
+                case AtHand():
+                    self._at_hand = True
+                case Noted() | Waiting():
                     continue
                 case _:
                     self._first = event
@@ -172,10 +122,15 @@ class EventStream(AnswerInPieces):
     def _run(self) -> Generator[bytes, None, None]:
         exchange, trace = self._exchange, self._exchange.trace
         moment, ticks = self._clock.now, exchange.ticks
+        holds = self._at_hand and self._fault is None
         failure: ProxyError
+        held, sent = b"", False
         try:
             for event in self._in_portions():
-                if isinstance(event, ASIDES):
+                if isinstance(event, BETWEEN):
+                    if held:
+                        yield held
+                        held = b""
                     match event:
                         case Pause():
                             yield sse.KEEP_ALIVE
@@ -186,15 +141,24 @@ class EventStream(AnswerInPieces):
                             self._end_connection(reset=False)
                     continue
                 if trace is not None:
-                    if exchange.size < MAX_EVENT_BYTES:
+                    if exchange.size + len(held) < MAX_EVENT_BYTES:
                         trace.events.append(event)
                         trace.at.append(moment())
                     else:
                         trace.left_out += 1
                 if isinstance(event, TextRun):
-                    yield from sse.portions(self._encoder.encode_run(event), MAX_WRITE_BYTES)
-                elif chunk := self._encoder.encode(event):
-                    yield chunk
+                    written = self._encoder.encode_run(event)
+                else:
+                    written = self._encoder.encode(event)
+                for portion in sse.portions(written, MAX_WRITE_BYTES):
+                    if not (holds and sent):
+                        sent = True
+                        yield portion
+                    elif len(held) + len(portion) > MAX_WRITE_BYTES:
+                        yield held
+                        held = portion
+                    else:
+                        held += portion
                 match event:
                     case TextRun(pieces):
                         ticks.extend(repeat(now(), len(pieces)))
@@ -210,7 +174,7 @@ class EventStream(AnswerInPieces):
                         exchange.usage = usage
                         exchange.reasons.append(reason)
             exchange.ending("done" if self._fault is None else "scripted")
-            yield self._encoder.end()
+            yield from sse.portions(held + self._encoder.end(), MAX_WRITE_BYTES)
             exchange.outcome = "done"
             return
         except ClientGone:
@@ -228,10 +192,10 @@ class EventStream(AnswerInPieces):
             failure = InternalError(f"The reply broke off. The request id is {exchange.id}.")
         exchange.error = failure
         exchange.ending(outcome_of(failure))
-        yield self._encoder.fail(failure)
+        yield held + self._encoder.fail(failure)
         exchange.ended_by(failure)
 
-    def _in_portions(self) -> Iterator[Event]:
+    def _in_portions(self) -> Iterator[Event | Waiting]:
         """What is left of the reply from its first event on, in as much as is sent together.
 
         The first piece is sent by itself, so that it is not held up by what is made of the
@@ -239,9 +203,11 @@ class EventStream(AnswerInPieces):
         """
         if self._first is None:
             return
-        events = chain((self._first,), self._events)
+        events: Iterable[Event | Waiting] = chain((self._first,), self._events)
+        if self._fault is not None:
+            events = singly(cast(Iterable[Event], events))
         alone = True
-        for event in events if self._fault is None else singly(events):
+        for event in events:
             if not isinstance(event, TextRun):
                 alone = alone and isinstance(event, ASIDES)
                 yield event

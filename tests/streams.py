@@ -7,7 +7,8 @@ from llm_proxy.clock import Clock
 from llm_proxy.errors import ClientGone, ConnectionCut, ProxyError
 from llm_proxy.exchange import Exchange
 from llm_proxy.openai_api.surface import Encoder
-from llm_proxy.reply import Event, Said, TextDelta
+from llm_proxy.pauses import Waiting, lived
+from llm_proxy.reply import Event, Events, Said, TextDelta
 from llm_proxy.streaming import EventStream
 from tests.builders import stream_of
 
@@ -68,3 +69,11 @@ def drained(reply: EventStream) -> list[bytes]:
     chunks = list(reply)
     reply.close()
     return chunks
+
+
+def timed(
+    events: Events, clock: FakeClock, silence_seconds: float = 0
+) -> list[tuple[float, Event]]:
+    """What is lived through, and when."""
+    through = lived(events, clock, silence_seconds)
+    return [(clock.time, event) for event in through if not isinstance(event, Waiting)]

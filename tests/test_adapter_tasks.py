@@ -10,7 +10,16 @@ import pytest
 from llm_proxy.adapter.extracts import excerpt, summary, title
 from llm_proxy.adapter.local_answers import WithLocalTasks
 from llm_proxy.adapter.tasks import KNOWN, task_of
-from llm_proxy.reply import ChatRequest, Events, Finish, Message, Stamped, TextDelta, spoken
+from llm_proxy.reply import (
+    AT_HAND,
+    ChatRequest,
+    Events,
+    Finish,
+    Message,
+    Stamped,
+    TextDelta,
+    spoken,
+)
 from llm_proxy.runs import singly
 from llm_proxy.task_patterns import TaskPattern, task_patterns
 from tests.client_tasks import (
@@ -48,7 +57,8 @@ def request_of(*messages: tuple[str, str], n: int = 1) -> ChatRequest:
 
 
 def events_of(request: ChatRequest, patterns: Sequence[TaskPattern] = KNOWN) -> Sequence[object]:
-    return list(singly(WithLocalTasks(Unasked(), patterns).reply(request)))
+    reply = WithLocalTasks(Unasked(), patterns).reply(request)
+    return [event for event in singly(reply) if event is not AT_HAND]
 
 
 def answered(*messages: tuple[str, str]) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from llm_proxy.errors import ScriptedError
 from llm_proxy.mock.faults import FaultSpec, FixtureFaults
 from llm_proxy.mock.fixtures.facts import facts_of
 from llm_proxy.reply import (
+    AT_HAND,
     Event,
     Finish,
     Noted,
@@ -38,7 +39,7 @@ def played(document: Document, text: str = "hi", **fields: Any) -> list[Event]:
     settings = MockSettings(ttft_ms=fields.pop("ttft_ms", 0))
     source = mock_source(settings, library(document), now=lambda: NOW)
     events: list[Event] = list(singly(source.reply(chat_request(text, **fields))))
-    assert events.pop(0) == Noted({"fixture": "matched"})
+    assert [events.pop(0), events.pop(0)] == [AT_HAND, Noted({"fixture": "matched"})]
     return events
 
 
@@ -175,7 +176,7 @@ def test_an_error_is_raised_behind_the_signature() -> None:
         library(fixture({}, {"error": error, "status": 429, "retryAfter": 2.5})),
     )
     events = source.reply(chat_request())
-    assert next(events) == Noted({"fixture": "matched"})
+    assert [next(events), next(events)] == [AT_HAND, Noted({"fixture": "matched"})]
     assert next(events) == Stamped("fixture f.json#1")
     with pytest.raises(ScriptedError) as raised:
         next(events)

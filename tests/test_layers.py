@@ -89,7 +89,9 @@ MAY_IMPORT_OURS = {
     "ids": set(),
     "exchange": {"errors", "ids", "reply", "ticks", "trace"},
     "pieces": {"errors", "reply", "clock", "exchange", "mishaps"},
+    "pauses": {"clock", "reply"},
     "streaming": {
+        "pauses",
         "errors",
         "reply",
         "openai_api",

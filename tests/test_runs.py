@@ -2,24 +2,102 @@
 
 from contextlib import closing
 
+import pytest
+
+from llm_proxy.errors import UpstreamError
 from llm_proxy.openai_api import sse
 from llm_proxy.openai_api.chat.answer import ChatEncoder
-from llm_proxy.reply import IDLE, Event, Finish, Pause, TextDelta, TextRun
+from llm_proxy.pauses import lived, waited
+from llm_proxy.prompts import replies
+from llm_proxy.reply import (
+    AT_HAND,
+    IDLE,
+    ChatRequest,
+    Event,
+    Finish,
+    Message,
+    Pause,
+    ReasoningDelta,
+    TextDelta,
+    TextRun,
+    Usage,
+    WireFault,
+)
 from llm_proxy.runs import singly
-from llm_proxy.streaming import MAX_WRITE_BYTES, EventStream, lived
-from tests.builders import STAMP, chat_request, stream_of
-from tests.streams import FakeClock, Told, drained, stream
+from llm_proxy.settings import MockSettings
+from llm_proxy.streaming import MAX_WRITE_BYTES, EventStream
+from tests.builders import STAMP, chat_request, mock_source, stream_of
+from tests.streams import FakeClock, Told, drained, stream, timed
+
+FINISH = Finish("stop", Usage(1, 2))
 
 
-def test_what_is_ready_at_one_moment_is_sent_together_but_for_the_first_piece() -> None:
+def test_a_run_is_sent_together_but_for_the_first_piece() -> None:
     events: list[Event] = [TextRun(("a ", "b ", "c ")), TextDelta("d "), Finish()]
     assert drained(stream(events, Told(), FakeClock())) == [b"a ", b"b c ", b"d ", b"end"]
 
 
+def test_of_what_is_at_hand_all_but_the_first_goes_out_when_time_is_to_pass() -> None:
+    clock = FakeClock()
+    sent: list[tuple[float, bytes]] = []
+    said: list[Event] = [ReasoningDelta("-"), *map(TextDelta, "abc"), Pause(2), TextDelta("d")]
+    body = stream([AT_HAND, TextDelta("first "), *said, TextDelta("e"), FINISH], Told(), clock)
+    body.look_ahead()
+    for chunk in body:
+        sent.append((clock.time, chunk))
+    assert sent == [(0, b"first "), (0, b"abc"), (2, b"deend")]
+
+
+def test_what_is_late_goes_out_with_what_is_next() -> None:
+    clock = FakeClock()
+    sent: list[tuple[float, bytes]] = []
+    paced = [event for letter in "abcde" for event in (Pause(1), TextDelta(letter))]
+    body = stream([AT_HAND, *paced, FINISH], Told(), clock)
+    body.look_ahead()
+    for chunk in body:
+        sent.append((clock.time, chunk))
+        if chunk == b"b":
+            clock.time += 2.5
+    assert sent == [(1, b"a"), (2, b"b"), (4.5, b"cd"), (5, b"eend")]
+
+
+@pytest.mark.parametrize(
+    ("last", "sent"),
+    [
+        (UpstreamError("broke"), [b"a", b"bfailed: broke"]),
+        (IDLE, [b"a", b"b", b"end"]),
+        (FINISH, [b"a", b"bend"]),
+    ],
+)
+def test_what_is_held_back_is_sent_however_the_reply_goes_on(
+    last: Event | Exception, sent: list[bytes]
+) -> None:
+    events = [AT_HAND, TextDelta("a"), TextDelta("b"), last]
+    assert drained(stream(events, Told(), FakeClock())) == sent
+
+
+def test_nothing_is_sent_together_where_something_is_to_go_wrong() -> None:
+    fault = WireFault("disconnect", after=9)
+    events, exchange = (
+        stream_of([AT_HAND, fault, TextRun(tuple("abcd")), FINISH]),
+        Told().exchange(),
+    )
+    request = chat_request(stream=True)
+    body = EventStream(events, lambda _: ChatEncoder(request, STAMP), exchange, FakeClock(), 0.0)
+    assert [chunk.count(b"data: ") for chunk in drained(body)] == [1] * 7
+
+
+def test_prompts_are_answered_one_by_one_though_each_answer_is_at_hand() -> None:
+    source = mock_source(MockSettings(reply="echo"))
+    messages = tuple(Message(role="user", text=text) for text in ("a", "b"))
+    request = ChatRequest(endpoint="completions", model="m", messages=messages, n=2)
+    assert AT_HAND not in list(replies(source, request))
+    assert AT_HAND in list(replies(source, chat_request()))
+
+
 def test_the_pieces_of_a_run_are_sent_when_they_are_due() -> None:
     run = TextRun(("a ", "b ", "c ", "d "), delays=(0.0, 1.0, 0.0, 1.5))
-    clock = FakeClock()
-    assert [(clock.now(), event) for event in lived(stream_of([run]), clock)] == [
+    assert timed(stream_of([run]), FakeClock()) == [
         (0.0, TextRun(("a ",))),
         (1.0, TextRun(("b ", "c "))),
         (2.5, TextRun(("d ",))),
@@ -31,27 +109,22 @@ def test_the_pieces_that_are_due_when_one_was_late_are_sent_together() -> None:
     seen = []
     with closing(lived(stream_of([TextRun(tuple("abcd"), delays=(1.0,) * 4)]), clock)) as events:
         for event in events:
-            seen.append((clock.time, event))
-            clock.time += 1.25 if clock.time < 3 else 0.0
-    assert seen == [
-        (1.0, TextRun(("a",))),
-        (2.25, TextRun(("b",))),
-        (3.5, TextRun(("c",))),
-        (4.0, TextRun(("d",))),
-    ]
+            if isinstance(event, TextRun):
+                seen.append((clock.time, event.pieces))
+                clock.time += 2.5 if event.pieces == ("a",) else 0.0
+    assert seen == [(1.0, ("a",)), (3.5, ("b", "c")), (4.0, ("d",))]
 
 
 def test_a_whole_reply_is_waited_for_once() -> None:
     clock = FakeClock()
     run = TextRun(("a ", "b "), delays=(1.0, 2.0))
-    events = lived(stream_of([Pause(0.5), run, Finish()]), clock, whole=True)
+    events = waited(stream_of([Pause(0.5), run, Finish()]), clock)
     assert [(clock.time, event) for event in events] == [(3.5, run), (3.5, Finish())]
 
 
 def test_silence_within_a_run_is_bridged() -> None:
     clock = FakeClock()
-    events = lived(stream_of([TextRun(("a", "b"), delays=(0.0, 2.5))]), clock, 1.0)
-    assert [(clock.time, event) for event in events] == [
+    assert timed(stream_of([TextRun(("a", "b"), delays=(0.0, 2.5))]), clock, 1.0) == [
         (0.0, TextRun(("a",))),
         (1.0, IDLE),
         (2.0, IDLE),

@@ -13,7 +13,7 @@ import msgspec
 from llm_proxy.adapter import extracts
 from llm_proxy.adapter.context import code_of, without_context
 from llm_proxy.adapter.tasks import Task, task_of
-from llm_proxy.reply import ChatRequest, Events, Message, Source, Stamped, spoken
+from llm_proxy.reply import AT_HAND, ChatRequest, Events, Message, Source, Stamped, spoken
 from llm_proxy.task_patterns import TaskKind, TaskPattern
 
 _HISTORY = re.compile(r"<chat_history>(.*?)(?:</chat_history>|\Z)", re.DOTALL)
@@ -34,6 +34,7 @@ class WithLocalTasks:
         if task is None:
             yield from self._source.reply(request)
             return
+        yield AT_HAND
         yield Stamped(origin=f"local:{task.kind}")
         answer = _ANSWERS[task.kind](task)
         for choice in range(request.n):

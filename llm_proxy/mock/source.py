@@ -15,7 +15,7 @@ from llm_proxy.mock.pacing import Pace, paced
 from llm_proxy.mock.profiles import pace
 from llm_proxy.mock.unscripted import unscripted
 from llm_proxy.namespaces import namespace_of
-from llm_proxy.reply import ChatRequest, Events, Noted, Source
+from llm_proxy.reply import AT_HAND, ChatRequest, Events, Noted, Source
 from llm_proxy.settings import MockSettings
 from llm_proxy.state import State
 
@@ -64,6 +64,7 @@ class MockSource:
         settings = self._settings
         number = number_of(request, settings.seed)
         if decision.match is not None:
+            yield AT_HAND
             yield Noted(MATCHED)
             seen = decision.facts.request if decision.facts else {}
             told = Told(decision.match, seen, request.n, number, self._now())
@@ -75,6 +76,7 @@ class MockSource:
             yield from self._recorder.reply(request)
             return
         self._missed(decision)
+        yield AT_HAND
         events = unscripted(request, number, echo=settings.reply == "echo")
         speed = self._pace(request)
         yield from paced(events, speed, number) if speed else events
