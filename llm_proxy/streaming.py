@@ -16,10 +16,12 @@ from llm_proxy.exchange import Exchange, outcome_of
 from llm_proxy.mishaps import mishap
 from llm_proxy.openai_api import sse
 from llm_proxy.openai_api.surface import Encoder
+from llm_proxy.outbox import Outbox
 from llm_proxy.pauses import Waiting, lived
 from llm_proxy.pieces import AnswerInPieces, refuse_impossible
 from llm_proxy.reply import (
     ASIDES,
+    Aside,
     AtHand,
     Event,
     Events,
@@ -28,6 +30,7 @@ from llm_proxy.reply import (
     Pause,
     ReasoningDelta,
     RefusalDelta,
+    Said,
     Stamped,
     TextDelta,
     TextRun,
@@ -36,15 +39,12 @@ from llm_proxy.reply import (
 )
 from llm_proxy.runs import singly
 from llm_proxy.ticks import now
-from llm_proxy.trace import MAX_EVENT_BYTES
+from llm_proxy.trace import MAX_EVENT_BYTES, Trace
 
 log = logging.getLogger(__name__)
 
-MAX_WRITE_BYTES = 16 * 1024
-"""Of what is sent together, so that no client has to wait for the end of a long write."""
-
 MAX_RUN = 64
-"""Pieces that are written down together: as many chunks as usually make up such a write."""
+"""Pieces that are written down together: as many chunks as are usually sent so."""
 
 BETWEEN = (*ASIDES, Waiting)
 """What comes between what is said."""
@@ -121,60 +121,22 @@ class EventStream(AnswerInPieces):
 
     def _run(self) -> Generator[bytes, None, None]:
         exchange, trace = self._exchange, self._exchange.trace
-        moment, ticks = self._clock.now, exchange.ticks
-        holds = self._at_hand and self._fault is None
+        outbox = Outbox(holds=self._at_hand and self._fault is None)
         failure: ProxyError
-        held, sent = b"", False
         try:
             for event in self._in_portions():
                 if isinstance(event, BETWEEN):
-                    if held:
-                        yield held
-                        held = b""
-                    match event:
-                        case Pause():
-                            yield sse.KEEP_ALIVE
-                        case Stamped():  # behind the look-ahead: the source took its time
-                            self._sign(event)
-                        case WireFault():
-                            exchange.fault = event
-                            self._end_connection(reset=False)
+                    yield from outbox.rest(self._between(event))
                     continue
                 if trace is not None:
-                    if exchange.size + len(held) < MAX_EVENT_BYTES:
-                        trace.events.append(event)
-                        trace.at.append(moment())
-                    else:
-                        trace.left_out += 1
+                    self._note(event, trace, len(outbox))
                 if isinstance(event, TextRun):
-                    written = self._encoder.encode_run(event)
+                    yield from outbox.put(self._encoder.encode_run(event))
                 else:
-                    written = self._encoder.encode(event)
-                for portion in sse.portions(written, MAX_WRITE_BYTES):
-                    if not (holds and sent):
-                        sent = True
-                        yield portion
-                    elif len(held) + len(portion) > MAX_WRITE_BYTES:
-                        yield held
-                        held = portion
-                    else:
-                        held += portion
-                match event:
-                    case TextRun(pieces):
-                        ticks.extend(repeat(now(), len(pieces)))
-                        if exchange.keep_bodies:
-                            exchange.said("".join(pieces))
-                    case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
-                        ticks.append(now())
-                        exchange.said(text)
-                    case ToolCallDelta():
-                        ticks.append(now())
-                        exchange.said(event.arguments)
-                    case Finish(reason, usage):
-                        exchange.usage = usage
-                        exchange.reasons.append(reason)
+                    yield from outbox.put(self._encoder.encode(event))
+                self._account(event)
             exchange.ending("done" if self._fault is None else "scripted")
-            yield from sse.portions(held + self._encoder.end(), MAX_WRITE_BYTES)
+            yield from outbox.rest(self._encoder.end())
             exchange.outcome = "done"
             return
         except ClientGone:
@@ -192,8 +154,46 @@ class EventStream(AnswerInPieces):
             failure = InternalError(f"The reply broke off. The request id is {exchange.id}.")
         exchange.error = failure
         exchange.ending(outcome_of(failure))
-        yield held + self._encoder.fail(failure)
+        yield from outbox.rest(self._encoder.fail(failure))
         exchange.ended_by(failure)
+
+    def _between(self, event: Aside | Waiting) -> bytes:
+        """Act on what is no part of a choice; the bytes that it is on the wire."""
+        match event:
+            case Pause():
+                return sse.KEEP_ALIVE
+            case Stamped():  # behind the look-ahead: the source took its time
+                self._sign(event)
+            case WireFault():
+                self._exchange.fault = event
+                self._end_connection(reset=False)
+        return b""
+
+    def _note(self, event: Said | TextRun, trace: Trace, held: int) -> None:
+        """Keep the event for the journal, as long as there is room."""
+        if self._exchange.size + held < MAX_EVENT_BYTES:
+            trace.events.append(event)
+            trace.at.append(self._clock.now())
+        else:
+            trace.left_out += 1
+
+    def _account(self, event: Said | TextRun) -> None:
+        """Count what was sent, and keep what is to be logged."""
+        exchange = self._exchange
+        match event:
+            case TextRun(pieces):
+                exchange.ticks.extend(repeat(now(), len(pieces)))
+                if exchange.keep_bodies:
+                    exchange.said("".join(pieces))
+            case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
+                exchange.ticks.append(now())
+                exchange.said(text)
+            case ToolCallDelta():
+                exchange.ticks.append(now())
+                exchange.said(event.arguments)
+            case Finish(reason, usage):
+                exchange.usage = usage
+                exchange.reasons.append(reason)
 
     def _in_portions(self) -> Iterator[Event | Waiting]:
         """What is left of the reply from its first event on, in as much as is sent together.

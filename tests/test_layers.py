@@ -89,9 +89,11 @@ MAY_IMPORT_OURS = {
     "ids": set(),
     "exchange": {"errors", "ids", "reply", "ticks", "trace"},
     "pieces": {"errors", "reply", "clock", "exchange", "mishaps"},
+    "outbox": set(),
     "pauses": {"clock", "reply"},
     "streaming": {
         "pauses",
+        "outbox",
         "errors",
         "reply",
         "openai_api",

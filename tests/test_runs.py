@@ -3,10 +3,12 @@
 from contextlib import closing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_proxy.errors import UpstreamError
-from llm_proxy.openai_api import sse
 from llm_proxy.openai_api.chat.answer import ChatEncoder
+from llm_proxy.outbox import MAX_BYTES, Outbox, portions
 from llm_proxy.pauses import lived, waited
 from llm_proxy.prompts import replies
 from llm_proxy.reply import (
@@ -25,7 +27,7 @@ from llm_proxy.reply import (
 )
 from llm_proxy.runs import singly
 from llm_proxy.settings import MockSettings
-from llm_proxy.streaming import MAX_WRITE_BYTES, EventStream
+from llm_proxy.streaming import EventStream
 from tests.builders import STAMP, chat_request, mock_source, stream_of
 from tests.streams import FakeClock, Told, drained, stream, timed
 
@@ -139,7 +141,7 @@ def test_a_long_run_is_sent_in_writes_of_bounded_length() -> None:
     body = EventStream(events, lambda _: ChatEncoder(request, STAMP), exchange, FakeClock(), 0.0)
     first, *others = drained(body)
     assert first.count(b"data: ") == 2, "the role, and the first piece"
-    assert max(map(len, others)) <= MAX_WRITE_BYTES
+    assert max(map(len, others)) <= MAX_BYTES
     assert all(written.endswith(b"\n\n") for written in others)
     alone = ChatEncoder(request, STAMP)
     single = [alone.encode(TextDelta(word)) for word in words]
@@ -148,12 +150,20 @@ def test_a_long_run_is_sent_in_writes_of_bounded_length() -> None:
 
 
 def test_an_event_that_is_too_long_to_be_sent_with_others_is_sent_whole() -> None:
-    long = b"data: " + b"x" * 50 + b"\n\n"
-    assert list(sse.portions(b"data: a\n\n" + long + b"data: b\n\n" * 3, 30)) == [
-        b"data: a\n\n",
-        long,
-        b"data: b\n\n" * 3,
-    ]
+    short, long = b"data: a\n\n", b"data: " + b"x" * MAX_BYTES + b"\n\n"
+    assert list(portions(short + long + short * 3)) == [short, long, short * 3]
+
+
+@given(
+    st.lists(st.binary(max_size=9000).map(lambda text: b"data: " + text.hex().encode() + b"\n\n"))
+)
+def test_nothing_is_lost_in_the_outbox(events: list[bytes]) -> None:
+    outbox = Outbox(holds=True)
+    sent = [portion for event in events for portion in outbox.put(event)]
+    sent += outbox.rest(b"end\n\n")
+    assert b"".join(sent) == b"".join(events) + b"end\n\n"
+    assert all(len(one) <= MAX_BYTES or one.count(b"\n\n") == 1 for one in sent)
+    assert not outbox
 
 
 def test_a_run_is_the_same_as_its_pieces() -> None:

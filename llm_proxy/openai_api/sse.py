@@ -3,7 +3,7 @@
 Only `data:` and `event:` lines are written: openai-python fails on `id:` and `retry:`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 MEDIA_TYPE = "text/event-stream"
 CONTENT_TYPE = f"{MEDIA_TYPE}; charset=utf-8"
@@ -16,28 +16,6 @@ KEEP_ALIVE = b": keep-alive\n\n"
 def data(document: bytes) -> bytes:
     """One event that carries a JSON document without line breaks."""
     return b"data: " + document + b"\n\n"
-
-
-def portions(events: bytes, most: int) -> Iterable[bytes]:
-    """Several events in as few portions as there can be of at most so many bytes.
-
-    None is taken apart, however long it is.
-    """
-    if len(events) <= most:
-        return (events,) if events else ()
-    return _portions(events, most)
-
-
-def _portions(events: bytes, most: int) -> Iterator[bytes]:
-    start = 0
-    while len(events) - start > most:
-        end = events.rfind(b"\n\n", start, start + most) + 2
-        if end < start + 2:  # there is no whole one
-            end = events.find(b"\n\n", start) + 2
-        yield events[start:end]
-        start = end
-    if start < len(events):
-        yield events[start:]
 
 
 class EventTooLarge(Exception):
