@@ -54,7 +54,7 @@ def _kept_nowhere(exchange: "Exchange") -> None:
     pass
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Exchange:
     """The record of one request.
 

@@ -31,7 +31,7 @@ class Incoming:
     def __init__(self, environ: dict[str, Any]) -> None:
         self._environ = environ
         self.method: str = environ["REQUEST_METHOD"]
-        self.path: str = environ["PATH_INFO"]
+        self.path = _text(environ["PATH_INFO"])
         self.headers: Mapping[str, str] = _headers(environ)
 
     @property
@@ -115,6 +115,11 @@ def current() -> Incoming:
     if known is None:  # several ask for it
         known = g.incoming = Incoming(request.environ)
     return known
+
+
+def _text(native: str) -> str:
+    """A text of the server as it was sent: in UTF-8, of which PEP 3333 makes Latin-1."""
+    return native if native.isascii() else native.encode("latin-1").decode(errors="replace")
 
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:

@@ -211,6 +211,11 @@ def test_a_line_break_in_a_path_does_not_make_a_second_line(server: Server, brea
     assert not any(line.startswith("2026 INFO") for line in server.log_lines())
 
 
+def test_a_path_is_told_as_it_was_sent(server: Server) -> None:
+    response = server.request("GET", "/v1/models/%c3%a9%20x")
+    assert "/v1/models/%C3%A9%20x 200" in line_of(server, response)
+
+
 def test_a_line_break_in_a_path_stays_within_a_json_line_too(debugged: Server) -> None:
     response = asked(debugged, "GET", "/v1/nothing/a%0a{}")
     line = line_of(debugged, response)
