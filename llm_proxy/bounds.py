@@ -20,6 +20,7 @@ from llm_proxy.reply import (
     TextDelta,
     ToolCallDelta,
 )
+from llm_proxy.runs import singly
 from llm_proxy.tokenizers import Budget, Tokenizer
 
 
@@ -38,7 +39,7 @@ def bounded(events: Events, request: ChatRequest, tokenizer: Tokenizer) -> Event
     limit = request.max_tokens
     choices: dict[int, _Bounded] = {}
     with closing(events):
-        for event in events:
+        for event in singly(events):
             if isinstance(event, ASIDES):
                 yield event
                 if isinstance(event, Stamped) and event.verbatim:

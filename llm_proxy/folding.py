@@ -17,6 +17,7 @@ from llm_proxy.reply import (
     Said,
     Stamped,
     TextDelta,
+    TextRun,
     ToolCall,
     ToolCallDelta,
     Usage,
@@ -63,8 +64,10 @@ class _Folding:
         self.citations: tuple[str, ...] = ()
         self.reason: FinishReason = "stop"
 
-    def add(self, event: Said) -> None:
+    def add(self, event: Said | TextRun) -> None:
         match event:
+            case TextRun(pieces):
+                self.text += pieces
             case TextDelta(text):
                 self.text.append(text)
             case ReasoningDelta(text):

@@ -196,6 +196,18 @@ class TextDelta(Struct, frozen=True, gc=False):
     choice: int = 0
 
 
+class TextRun(Struct, frozen=True):
+    """Pieces of the visible answer that a source has at one moment, each a delta of its own.
+
+    They may be sent together, as far as they are due: `delays`, if there are any, are the
+    seconds that pass before each, as in a `Pause`. `runs.singly` makes single deltas of them.
+    """
+
+    pieces: tuple[str, ...]
+    choice: int = 0
+    delays: tuple[float, ...] = ()
+
+
 class ReasoningDelta(Struct, frozen=True, gc=False):
     """A piece of what a reasoning model thinks aloud."""
 
@@ -243,7 +255,7 @@ Aside = Pause | Stamped | WireFault | Noted
 
 ASIDES = (Pause, Stamped, WireFault, Noted)
 
-Event = Said | Aside
+Event = Said | TextRun | Aside
 
 Events = Generator[Event, None, None]
 """A reply under way. Whoever wraps one closes it, so that closing the outermost frees all."""
@@ -295,8 +307,8 @@ class Reply(Struct, frozen=True):
 
 def spoken(text: str, choice: int = 0) -> Events:
     """Say `text` word by word, each with the white space behind it, and finish with `stop`."""
-    for word in words(text):
-        yield TextDelta(word, choice)
+    if pieces := words(text):
+        yield TextRun(tuple(pieces), choice)
     yield Finish("stop", None, choice)
 
 

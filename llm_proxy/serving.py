@@ -122,7 +122,7 @@ class _Half:
                 events = self._kept(events, surface, asked, stamp)
             clock = incoming.client_clock()
             if not asked.stream:
-                with closing(lived(events, clock)) as timely:
+                with closing(lived(events, clock, whole=True)) as timely:
                     reply = collect(timely)
                 exchange.usage, exchange.origin = reply.usage, reply.stamped.origin
                 exchange.signed_model = reply.stamped.model

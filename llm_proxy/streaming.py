@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from functools import cached_property
+from itertools import chain, repeat
 
 from llm_proxy.clock import Clock
 from llm_proxy.errors import ClientGone, ConnectionCut, InternalError, ProxyError
@@ -17,6 +18,7 @@ from llm_proxy.openai_api import sse
 from llm_proxy.openai_api.surface import Encoder
 from llm_proxy.pieces import AnswerInPieces, refuse_impossible
 from llm_proxy.reply import (
+    ASIDES,
     IDLE,
     Event,
     Events,
@@ -27,49 +29,81 @@ from llm_proxy.reply import (
     RefusalDelta,
     Stamped,
     TextDelta,
+    TextRun,
     ToolCallDelta,
     WireFault,
 )
+from llm_proxy.runs import singly
 from llm_proxy.ticks import now
 from llm_proxy.trace import MAX_EVENT_BYTES
 
 log = logging.getLogger(__name__)
 
+MAX_WRITE_BYTES = 16 * 1024
+"""Of what is sent together, so that no client has to wait for the end of a long write."""
+
+MAX_RUN = 64
+"""Pieces that are written down together: as many chunks as usually make up such a write."""
+
 RESET_SECONDS = 1.0
 """For how long a reset of the connection may take: more than a way there and back."""
 
 
-def lived(events: Events, clock: Clock, silence_seconds: float = 0.0) -> Events:
+def lived(
+    events: Events, clock: Clock, silence_seconds: float = 0.0, *, whole: bool = False
+) -> Events:
     """Live through the pauses and yield the other events, each when it is due.
 
     Pauses add up from event to event, so that one that ends late does not delay the next.
-    `IDLE` is yielded whenever nothing else has been for `silence_seconds` (0: never), but
-    for the pauses that are silent.
+    Of a run those pieces come together that are due; a `whole` reply is wanted at its end only,
+    so all of them. `IDLE` is yielded whenever nothing else has been for `silence_seconds`
+    (0: never), but for the pauses that are silent.
 
     Raises:
         ClientGone: the client left during a pause.
     """
     due = spoke = clock.now()
+
+    def until_due() -> Events:
+        nonlocal spoke
+        while True:
+            until = min(due, spoke + silence_seconds) if silence_seconds else due
+            clock.wait(until - clock.now())
+            if silence_seconds and clock.now() >= spoke + silence_seconds:
+                yield IDLE
+                spoke = clock.now()
+            if clock.now() >= due:
+                return
+
     with closing(events):
         for event in events:
-            if not isinstance(event, Pause):
-                yield event
-                if silence_seconds:
-                    spoke = clock.now()
-                continue
-            due = due + event.seconds if event.seconds else clock.now()
-            if event.silent:
-                clock.wait(due - clock.now())
+            match event:
+                case Pause(seconds, silent):
+                    due = due + seconds if seconds else clock.now()
+                    if silent:
+                        clock.wait(due - clock.now())
+                        spoke = clock.now()
+                    else:
+                        yield from until_due()
+                    continue
+                case TextRun(_, _, delays) if delays and whole:
+                    due += sum(delays)
+                    yield from until_due()
+                    yield event
+                case TextRun(pieces, choice, delays) if delays:
+                    begun = 0
+                    for at, delay in enumerate(delays):
+                        due += delay
+                        if due > clock.now():
+                            if begun < at:
+                                yield TextRun(pieces[begun:at], choice)
+                                begun, spoke = at, clock.now()
+                            yield from until_due()
+                    yield TextRun(pieces[begun:], choice)
+                case _:
+                    yield event
+            if silence_seconds:
                 spoke = clock.now()
-                continue
-            while True:
-                until = min(due, spoke + silence_seconds) if silence_seconds else due
-                clock.wait(until - clock.now())
-                if silence_seconds and clock.now() >= spoke + silence_seconds:
-                    yield IDLE
-                    spoke = clock.now()
-                if clock.now() >= due:
-                    break
 
 
 class EventStream(AnswerInPieces):
@@ -137,10 +171,10 @@ class EventStream(AnswerInPieces):
 
     def _run(self) -> Generator[bytes, None, None]:
         exchange, trace = self._exchange, self._exchange.trace
-        moment, tick = self._clock.now, exchange.ticks.append
+        moment, ticks = self._clock.now, exchange.ticks
         failure: ProxyError
         try:
-            for event in self._from_the_first():
+            for event in self._in_portions():
                 match event:
                     case Pause():
                         yield sse.KEEP_ALIVE
@@ -159,6 +193,12 @@ class EventStream(AnswerInPieces):
                         trace.at.append(moment())
                     else:
                         trace.left_out += 1
+                match event:
+                    case TextRun(pieces):
+                        yield from sse.portions(self._encoder.encode_run(event), MAX_WRITE_BYTES)
+                        ticks.extend(repeat(now(), len(pieces)))
+                        exchange.said("".join(pieces))
+                        continue
                 if chunk := self._encoder.encode(event):
                     yield chunk
                 match event:
@@ -166,10 +206,10 @@ class EventStream(AnswerInPieces):
                         exchange.usage = usage
                         exchange.reasons.append(reason)
                     case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
-                        tick(now())
+                        ticks.append(now())
                         exchange.said(text)
                     case ToolCallDelta():
-                        tick(now())
+                        ticks.append(now())
                         exchange.said(event.arguments)
             exchange.ending("done" if self._fault is None else "scripted")
             yield self._encoder.end()
@@ -193,7 +233,24 @@ class EventStream(AnswerInPieces):
         yield self._encoder.fail(failure)
         exchange.ended_by(failure)
 
-    def _from_the_first(self) -> Iterator[Event]:
-        if self._first is not None:
-            yield self._first
-            yield from self._events
+    def _in_portions(self) -> Iterator[Event]:
+        """What is left of the reply from its first event on, in as much as is sent together.
+
+        The first piece is sent by itself, so that it is not held up by what is made of the
+        others; where something is to go wrong behind so many events, so are all.
+        """
+        if self._first is None:
+            return
+        events = chain((self._first,), self._events)
+        alone = True
+        for event in events if self._fault is None else singly(events):
+            if not isinstance(event, TextRun):
+                alone = alone and isinstance(event, ASIDES)
+                yield event
+                continue
+            pieces, choice = event.pieces, event.choice
+            if alone:
+                yield TextDelta(pieces[0], choice)
+                alone, pieces = False, pieces[1:]
+            for start in range(0, len(pieces), MAX_RUN):
+                yield TextRun(pieces[start : start + MAX_RUN], choice)

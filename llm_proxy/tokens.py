@@ -17,6 +17,7 @@ from llm_proxy.reply import (
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
+    TextRun,
     ToolCallDelta,
     Usage,
 )
@@ -61,6 +62,8 @@ def metered(events: Events, prompt_tokens: int, tokenizer: Tokenizer) -> Events:
             match event:
                 case TextDelta() | RefusalDelta():
                     said[event.choice].append(event.text)
+                case TextRun():
+                    said[event.choice] += event.pieces
                 case ReasoningDelta():
                     thought[event.choice].append(event.text)
                 case ToolCallDelta():

@@ -6,7 +6,7 @@ it is made later, by another thread. Knows no Flask, no JSON and no journal.
 
 from collections.abc import Iterable, Mapping
 
-from llm_proxy.reply import Reply, Said
+from llm_proxy.reply import Reply, Said, TextRun
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 """On the wire, after which no more events of a reply are kept."""
@@ -29,7 +29,7 @@ class Trace:
         self.headers = headers
         self.query = query
         self.peer = peer
-        self.events: list[Said] = []
+        self.events: list[Said | TextRun] = []
         self.at: list[float] = []
         self.left_out = 0
         self.pieces: list[bytes] = []

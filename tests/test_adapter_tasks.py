@@ -11,6 +11,7 @@ from llm_proxy.adapter.extracts import excerpt, summary, title
 from llm_proxy.adapter.local_answers import WithLocalTasks
 from llm_proxy.adapter.tasks import KNOWN, task_of
 from llm_proxy.reply import ChatRequest, Events, Finish, Message, Stamped, TextDelta, spoken
+from llm_proxy.runs import singly
 from llm_proxy.task_patterns import TaskPattern, task_patterns
 from tests.client_tasks import (
     APPLY,
@@ -47,7 +48,7 @@ def request_of(*messages: tuple[str, str], n: int = 1) -> ChatRequest:
 
 
 def events_of(request: ChatRequest, patterns: Sequence[TaskPattern] = KNOWN) -> Sequence[object]:
-    return list(WithLocalTasks(Unasked(), patterns).reply(request))
+    return list(singly(WithLocalTasks(Unasked(), patterns).reply(request)))
 
 
 def answered(*messages: tuple[str, str]) -> tuple[str, str]:
@@ -151,7 +152,7 @@ def test_a_title_in_plain_text_is_plain_text() -> None:
 )
 def test_a_question_is_asked(text: str) -> None:
     assert task_of(request_of(("user", text)), KNOWN) is None
-    assert events_of(request_of(("user", text))) == [*spoken(f"asked: {text}")]
+    assert events_of(request_of(("user", text))) == [*singly(spoken(f"asked: {text}"))]
 
 
 def test_only_the_last_message_makes_a_task() -> None:
@@ -186,7 +187,7 @@ def test_patterns_can_be_added() -> None:
     )
     request = request_of(("user", "why do birds sing?"), ("user", "Name this chat."))
     assert task_of(request, KNOWN) is None
-    assert events_of(request, patterns)[1:] == [*spoken("birds sing")]
+    assert events_of(request, patterns)[1:] == [*singly(spoken("birds sing"))]
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from llm_proxy.adapter.source import LegacySource
 from llm_proxy.bounds import bounded
 from llm_proxy.folding import collect
-from llm_proxy.openai_api.surface import Surface
+from llm_proxy.openai_api.surface import Encoder, Surface
 from llm_proxy.openai_api.surfaces import SURFACES
 from llm_proxy.prompts import replies
-from llm_proxy.reply import ASIDES, ChatRequest, Events, Source
+from llm_proxy.reply import ASIDES, ChatRequest, Events, Said, Source, TextRun
 from llm_proxy.settings import AdapterSettings, MockSettings
 from llm_proxy.tokenizers import Characters, Exact, Tokenizer
 from llm_proxy.tokens import count_prompt, metered
@@ -104,11 +104,15 @@ def test_a_stream_folded_is_the_json_answer(
 
     encoder = surface.encoder(request, STAMP)
     stream = (
-        b"".join(encoder.encode(event) for event in events() if not isinstance(event, ASIDES))
+        b"".join(written(encoder, event) for event in events() if not isinstance(event, ASIDES))
         + encoder.end()
     )
     body = json.loads(surface.body(collect(events()), request, STAMP))
     assert folded(stream, body) == body
+
+
+def written(encoder: Encoder, event: Said | TextRun) -> bytes:
+    return encoder.encode_run(event) if isinstance(event, TextRun) else encoder.encode(event)
 
 
 def folded(stream: bytes, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from llm_proxy.mock.faults.rates import by_chance
 from llm_proxy.mock.faults.scripted import scripted_error
 from llm_proxy.openai_api.resource import Answer, Call, Resource
 from llm_proxy.prompts import replies
-from llm_proxy.reply import ChatRequest, Finish, Message, TextDelta, WireFault
+from llm_proxy.reply import ChatRequest, Finish, Message, TextRun, WireFault
 from llm_proxy.settings import MockSettings
 from llm_proxy.sqlite.state import SqliteState
 from tests.builders import empty_state, empty_store, mock_source
@@ -324,7 +324,7 @@ def test_several_prompts_of_one_request_use_the_queue_up_once() -> None:
     messages = tuple(Message(role="user", text=text) for text in ("a", "b"))
     request = ChatRequest(endpoint="completions", model="m", messages=messages, n=2)
     events = [event for event in replies(source, request) if not isinstance(event, Finish)]
-    assert events == [WireFault("reset"), TextDelta("a", 0), TextDelta("b", 1)]
+    assert events == [WireFault("reset"), TextRun(("a",), 0), TextRun(("b",), 1)]
     assert [one.times for one in state.scripted("fault")] == [1]
 
 

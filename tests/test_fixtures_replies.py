@@ -26,6 +26,7 @@ from llm_proxy.reply import (
     ToolCallDelta,
     Usage,
 )
+from llm_proxy.runs import singly
 from llm_proxy.settings import MockSettings
 from tests.builders import chat_document, chat_request, client, mock_source
 from tests.fixtures import Document, fixture, fixture_client, library, matched
@@ -36,8 +37,8 @@ NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 def played(document: Document, text: str = "hi", **fields: Any) -> list[Event]:
     settings = MockSettings(ttft_ms=fields.pop("ttft_ms", 0))
     source = mock_source(settings, library(document), now=lambda: NOW)
-    noted, *events = source.reply(chat_request(text, **fields))
-    assert noted == Noted({"fixture": "matched"})
+    events: list[Event] = list(singly(source.reply(chat_request(text, **fields))))
+    assert events.pop(0) == Noted({"fixture": "matched"})
     return events
 
 

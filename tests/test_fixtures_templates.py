@@ -8,7 +8,7 @@ import pytest
 
 from llm_proxy.errors import InternalError
 from llm_proxy.mock.fixtures.problems import BrokenFixtures
-from llm_proxy.reply import Stamped, TextDelta, ToolCallDelta
+from llm_proxy.reply import Stamped, TextRun, ToolCallDelta
 from llm_proxy.settings import MockSettings
 from tests.builders import chat_document, chat_request, mock_source
 from tests.fixtures import Document, fixture, fixture_client, library, parsed
@@ -23,8 +23,8 @@ def answered(document: Document, text: str = "hi", *, ours: bool = False) -> str
     said = ""
     for event in source.reply(request):
         match event:
-            case TextDelta(piece):
-                said += piece
+            case TextRun(pieces):
+                said += "".join(pieces)
             case ToolCallDelta():
                 said += event.arguments
             case Stamped():

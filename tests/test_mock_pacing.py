@@ -8,9 +8,20 @@ import pytest
 
 from llm_proxy.mock.pacing import Pace, paced
 from llm_proxy.mock.profiles import BY_MODEL, PROFILES, pace, profile
-from llm_proxy.reply import Finish, Pause, TextDelta, spoken
+from llm_proxy.reply import (
+    IDLE,
+    Event,
+    Finish,
+    Pause,
+    ReasoningDelta,
+    RefusalDelta,
+    TextRun,
+    ToolCallDelta,
+    spoken,
+)
+from llm_proxy.runs import singly
 from llm_proxy.settings import MockSettings, ProfileName
-from tests.builders import chat_document
+from tests.builders import chat_document, stream_of
 from tests.servers import PATIENCE_SECONDS, running_gunicorn
 
 STREAMS = 200
@@ -53,11 +64,24 @@ def test_what_is_spelled_out_overrides_the_profile() -> None:
 
 def test_a_pause_is_as_long_as_its_word_is_in_tokens() -> None:
     events = paced(spoken("One thousand. "), Pace(ttft_seconds=0.5, tokens_per_second=2), seed=0)
-    assert list(events) == [
+    assert list(events) == [TextRun(("One ", "thousand. "), delays=(0.5, 1.5)), Finish()]
+
+
+def test_a_pause_is_as_long_as_what_is_no_text_is_in_tokens() -> None:
+    said: list[Event] = [
+        ReasoningDelta("Thinking"),
+        RefusalDelta("No."),
+        ToolCallDelta(0, "call_a", "stop"),
+    ]
+    pace = Pace(ttft_seconds=0.5, tokens_per_second=2)
+    assert list(paced(stream_of([IDLE, *said, Finish()]), pace, seed=0)) == [
+        IDLE,
         Pause(0.5),
-        TextDelta("One "),
-        Pause(1.5),
-        TextDelta("thousand. "),
+        said[0],
+        Pause(0.5),
+        said[1],
+        Pause(0.5),
+        said[2],
         Finish(),
     ]
 
@@ -65,7 +89,7 @@ def test_a_pause_is_as_long_as_its_word_is_in_tokens() -> None:
 def test_jitter_is_within_its_share_and_the_same_for_the_same_seed() -> None:
     def pauses(seed: int) -> list[float]:
         speed = Pace(ttft_seconds=1, tokens_per_second=1, jitter=0.25)
-        events = paced(spoken("a b c d e"), speed, seed)
+        events = singly(paced(spoken("a b c d e"), speed, seed))
         return [event.seconds for event in events if isinstance(event, Pause)]
 
     assert pauses(1) == pauses(1)

@@ -13,6 +13,7 @@ from llm_proxy.reply import (
     Finish,
     Reply,
     TextDelta,
+    TextRun,
     ToolCall,
     ToolCallDelta,
     Usage,
@@ -42,7 +43,7 @@ def test_the_words_of_a_text_joined_are_the_text(text: str) -> None:
 
 
 def test_a_spoken_text_is_its_words_and_one_finish() -> None:
-    assert list(spoken("Hello there")) == [TextDelta("Hello "), TextDelta("there"), Finish()]
+    assert list(spoken("Hello there")) == [TextRun(("Hello ", "there")), Finish()]
 
 
 def test_collecting_folds_the_pieces_of_each_choice() -> None:

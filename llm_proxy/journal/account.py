@@ -84,7 +84,8 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
     assert trace is not None
     over = exchange.over  # before all that changes until it is
     asked, usage = exchange.asked, exchange.usage
-    texts = plain_texts(trace.events)
+    events, at = timeline.apart(trace.events, trace.at)
+    texts = plain_texts(events)
     choices = _choices(trace, texts)
     warnings = warnings_of(asked, exchange)
     told = {
@@ -139,13 +140,13 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         duration_ms=_ms(exchange.seconds if over else exchange.elapsed_seconds()),
         prompt_tokens=None if usage is None else usage.prompt_tokens,
         completion_tokens=None if usage is None else usage.completion_tokens,
-        event_count=len(trace.at) + trace.left_out,
+        event_count=len(at) + trace.left_out,
         warning_count=len(warnings),
         client=shown["client"],
         question=shown["question"],
         answer=shown["answer"],
     )
-    return Account(entry, kept, timeline.kept(trace.events, trace.at, exchange.began, texts))
+    return Account(entry, kept, timeline.kept(events, at, exchange.began, texts))
 
 
 def _clean(shown: dict[str, str], details: bytes, redacted: Redacted) -> tuple[dict[str, str], str]:

@@ -3,6 +3,7 @@
 Time is data here: the wrapper adds `Pause` events, and the shell lives through them.
 """
 
+import math
 import random
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,8 +18,10 @@ from llm_proxy.reply import (
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
+    TextRun,
     ToolCallDelta,
 )
+from llm_proxy.runs import singly
 from llm_proxy.tokenizers import Characters
 
 
@@ -42,28 +45,34 @@ def paced(events: Events, pace: Pace, seed: int) -> Events:
     The same `seed` gives the same delays.
     """
     chance = random.Random(seed)
+    begun = False
 
-    def delay(seconds: float) -> Pause:
-        return Pause(seconds * (1 + pace.jitter * chance.uniform(-1, 1)))
+    def delay(characters: int) -> float:
+        nonlocal begun
+        seconds = pace.ttft_seconds
+        if begun:
+            per_second = pace.tokens_per_second or math.inf
+            seconds = -(-characters // Characters.per_token) / per_second
+        begun = True
+        return seconds and seconds * (1 + pace.jitter * chance.uniform(-1, 1))
 
     with closing(events):
-        begun = False
         for event in events:
             if isinstance(event, ASIDES):
                 yield event
-                continue
-            if begun and pace.tokens_per_second and (length := _length(event)):
-                yield delay(-(-length // Characters.per_token) / pace.tokens_per_second)
-            elif not begun and pace.ttft_seconds:
-                yield delay(pace.ttft_seconds)
-            begun = True
-            yield event
+            elif isinstance(event, TextRun):
+                delays = tuple(delay(len(piece)) for piece in event.pieces)
+                yield TextRun(event.pieces, event.choice, delays)
+            else:
+                if seconds := delay(_length(event)):
+                    yield Pause(seconds)
+                yield event
 
 
 def delayed(events: Events, delays: Iterator[float]) -> Events:
     """Put the next of `delays`, in seconds, before each event."""
     with closing(events):
-        for event in events:
+        for event in singly(events):
             if not isinstance(event, ASIDES) and (seconds := next(delays)):
                 yield Pause(seconds)
             yield event

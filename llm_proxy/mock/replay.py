@@ -23,6 +23,7 @@ from llm_proxy.reply import (
     ToolCallDelta,
     WireFault,
 )
+from llm_proxy.runs import singly
 
 Milliseconds = Annotated[float, Meta(ge=0)]
 Characters = Annotated[int, Meta(ge=0)]
@@ -68,7 +69,7 @@ def timed(events: Events, timings: RecordedTimings, speed: float) -> Events:
     waits = timings.waits_ms()
     begun = False
     with closing(events):
-        for event in recut(events, timings.chunk_lengths):
+        for event in recut(singly(events), timings.chunk_lengths):
             if isinstance(event, Piece) or (isinstance(event, Finish) and not begun):
                 begun = True
                 wait_ms = next(waits)

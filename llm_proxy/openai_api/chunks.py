@@ -11,10 +11,11 @@ import msgspec
 from llm_proxy.errors import ProxyError
 from llm_proxy.openai_api import sse
 from llm_proxy.openai_api.errors import error_body
+from llm_proxy.openai_api.surface import Encoder
 from llm_proxy.reply import Annotations, ChatRequest, Finish, Reply, Usage
 
 
-class ChunkEncoder:
+class ChunkEncoder(Encoder):
     """The part of an encoder that is the same for all of them.
 
     What stands around a choice is the same in all chunks of a reply, so it is written once.

@@ -17,6 +17,21 @@ def data(document: bytes) -> bytes:
     return b"data: " + document + b"\n\n"
 
 
+def portions(events: bytes, most: int) -> Iterator[bytes]:
+    """Several events in as few portions as there can be of at most so many bytes.
+
+    None is taken apart, however long it is.
+    """
+    start = 0
+    while len(events) - start > most:
+        end = events.rfind(b"\n\n", start, start + most) + 2
+        if end < start + 2:  # there is no whole one
+            end = events.find(b"\n\n", start) + 2
+        yield events[start:end]
+        start = end
+    yield events[start:] if start else events
+
+
 class EventTooLarge(Exception):
     """An event is longer than may be kept in memory."""
 

@@ -3,6 +3,7 @@
 Knows no endpoint in particular; the table of them is `openai_api.surfaces`.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
@@ -10,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from llm_proxy.errors import ProxyError
-from llm_proxy.reply import ChatRequest, Reply, Said, Stamped
+from llm_proxy.reply import ChatRequest, Reply, Said, Stamped, TextDelta, TextRun
 from llm_proxy.store import Stored
 
 FINGERPRINT = "fp_11ab0c57e5"
@@ -63,12 +64,19 @@ class Encoder(Protocol):
     nothing to say about it. After `fail` or `end` nothing more is asked of it.
     """
 
+    @abstractmethod
     def encode(self, event: Said) -> bytes:
         """Bytes for one event."""
 
+    def encode_run(self, run: TextRun) -> bytes:
+        """Bytes for each piece of a run, as if it came by itself."""
+        return b"".join([self.encode(TextDelta(piece, run.choice)) for piece in run.pieces])
+
+    @abstractmethod
     def fail(self, error: ProxyError) -> bytes:
         """Bytes that tell of an error in the middle; the stream ends with them."""
 
+    @abstractmethod
     def end(self) -> bytes:
         """Bytes that close a stream which ended well."""
 

@@ -19,6 +19,7 @@ from llm_proxy.reply import (
     ToolCallDelta,
     WireFault,
 )
+from llm_proxy.runs import singly
 
 
 def troubled(events: Events, trouble: Trouble, offered: Collection[str] = ()) -> Events:
@@ -39,13 +40,13 @@ def troubled(events: Events, trouble: Trouble, offered: Collection[str] = ()) ->
             match spoken.kind:
                 case "error_event":
                     assert trouble.error is not None
-                    events = _interrupted(events, trouble.error, spoken.after)
+                    events = _interrupted(singly(events), trouble.error, spoken.after)
                 case "bad_tool_arguments":
                     events = _with_bad_arguments(events)
                 case "unknown_tool":
                     events = _with_unknown_tool(events, offered)
         if trouble.cut_after_seconds is not None:
-            events = _cut_off(events, trouble.cut_after_seconds)
+            events = _cut_off(singly(events), trouble.cut_after_seconds)
         yield from events
 
 

@@ -24,6 +24,7 @@ from llm_proxy.reply import (
     Reply,
     Said,
     TextDelta,
+    TextRun,
     ToolCall,
     ToolCallDelta,
 )
@@ -73,6 +74,13 @@ class ChatEncoder(ChunkEncoder):
             # JSON holds no zero byte, so that there is one place for the text.
             self._around[event.choice] = self._chunk(event.choice, b'{"content":\0}').split(b"\0")
         return self._chunk(event.choice, b'{"role":"assistant","content":""}') + chunk
+
+    def encode_run(self, run: TextRun) -> bytes:
+        around = self._around.get(run.choice)
+        if around is None:
+            return super().encode_run(run)
+        before, behind = around
+        return b"".join([before + _json(piece) + behind for piece in run.pieces])
 
     def _chunk(
         self,

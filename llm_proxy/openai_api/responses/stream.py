@@ -7,7 +7,7 @@ from llm_proxy.errors import ProxyError
 from llm_proxy.openai_api.responses.events import Numbered
 from llm_proxy.openai_api.responses.object import failed, finished, under_way
 from llm_proxy.openai_api.responses.output import Output
-from llm_proxy.openai_api.surface import Stamp
+from llm_proxy.openai_api.surface import Encoder, Stamp
 from llm_proxy.reply import (
     Annotations,
     ChatRequest,
@@ -21,7 +21,7 @@ from llm_proxy.reply import (
 )
 
 
-class ResponsesEncoder:
+class ResponsesEncoder(Encoder):
     """Writes a reply down as the events of a response.
 
     The last event comes with `end` only, so that the response is stored before the client
