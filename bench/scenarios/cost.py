@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bench import contenders as who
-from bench.documents import CHUNKS, PATH, question, text
+from bench.documents import PATH, question, text
 from bench.goals import UNRECORDED
 from bench.processes import Server
 from bench.run import Run, contest
@@ -13,6 +13,9 @@ from bench.wire import post
 REQUEST = "Records: JSON reply"
 CHUNK = "Records: chunk"
 CONNECTIONS = 4
+
+CHUNKS = 1000
+"""Many, as a chunk costs so little beside what each request does."""
 
 _ECHO = {"MOCK_REPLY": "echo"}
 

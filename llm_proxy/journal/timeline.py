@@ -85,7 +85,8 @@ class _KeptMixed(Struct, array_like=True, tag="mixed"):
 def plain(events: Sequence[Said | TextRun], at: Sequence[float]) -> Plain | None:
     """The reply whose `events` came `at` these moments, if it is one text, finished or not."""
     types = list(map(type, events))  # most often all are alike, which is seen at once
-    finish = events[-1] if types and types[-1] is Finish else None
+    last = events[-1] if events else None
+    finish = last if isinstance(last, Finish) else None
     said = len(types) - (finish is not None)
     runs = types.count(TextRun)
     if not said or types.count(TextDelta) + runs != said or any(map(_CHOICE_OF, events)):
@@ -101,24 +102,15 @@ def plain(events: Sequence[Said | TextRun], at: Sequence[float]) -> Plain | None
     return Plain(pieces, list(at), counts, finish)
 
 
-def singly(
-    events: Sequence[Said | TextRun], at: Sequence[float]
-) -> tuple[list[Said], list[float]]:
-    """The same events with a delta for each piece of a run, which all came at one moment."""
-    single: list[Said] = []
-    moments: list[float] = []
-    for event, moment in zip(events, at, strict=False):
-        if isinstance(event, TextRun):
-            single += [TextDelta(piece, event.choice) for piece in event.pieces]
-            moments += [moment] * len(event.pieces)
-        else:
-            single.append(event)
-            moments.append(moment)
-    return single, moments
+def count(events: Sequence[Said | TextRun], said: Plain | None) -> int:
+    """How many events there were, those of runs each by itself."""
+    if said is not None:
+        return len(said.pieces) + (said.finish is not None)
+    return sum(len(one.pieces) if isinstance(one, TextRun) else 1 for one in events)
 
 
 def kept(
-    events: Sequence[Said], at: Sequence[float], began: float, said: Plain | None = None
+    events: Sequence[Said | TextRun], at: Sequence[float], began: float, said: Plain | None
 ) -> bytes:
     """The time line of `events`, which came `at` these moments, as bytes to be kept.
 
@@ -128,15 +120,17 @@ def kept(
         lengths = list(map(len, said.pieces))
         if len(said.at) <= MAX_TIMED:
             return msgspec.msgpack.encode(_KeptPlain(began, said.at, lengths, said.counts))
-        moments, finished = list(_each(said.at, said.counts)), said.at[len(said.counts or lengths) :]
+        moments = list(_each(said.at, said.counts))
+        finished = said.at[len(said.counts or lengths) :]
         stride = -(-len(lengths) // MAX_TIMED)
         ends = list(accumulate(lengths, initial=0))
         merged = [later - earlier for earlier, later in pairwise([*ends[:-1:stride], ends[-1]])]
         times = moments[: len(lengths) : stride] + finished
         return msgspec.msgpack.encode(_KeptPlain(began, times, merged, []))
     line = [
-        Timed(round((moment - began) * 1000, 2), *_what(event))
+        Timed(round((moment - began) * 1000, 2), *what)
         for event, moment in zip(events, at, strict=False)
+        for what in _what(event)
     ]
     return msgspec.msgpack.encode(_KeptMixed(_bounded(line)))
 
@@ -184,8 +178,12 @@ def _thinned(line: list[Timed]) -> list[Timed]:
     return thin if len(thin) < len(line) else line[::2]
 
 
-def _what(event: Said) -> tuple[Kind, int, int]:
+def _what(event: Said | TextRun) -> Iterator[tuple[Kind, int, int]]:
     match event:
+        case TextRun(pieces):
+            for piece in pieces:
+                yield "text", event.choice, len(piece)
+            return
         case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
             length = len(text)
         case ToolCallDelta():
@@ -194,4 +192,4 @@ def _what(event: Said) -> tuple[Kind, int, int]:
             length = len(citations)
         case Finish():
             length = 0
-    return _KINDS[type(event)], event.choice, length
+    yield _KINDS[type(event)], event.choice, length
