@@ -151,9 +151,9 @@ class Meters:
                 tokens[where, model, "completion"] += usage.completion_tokens
             for facts in exchange.notes:
                 self._noted(facts)
-        for (stream, *how), lasted in seconds.items():
-            self._requests.labels(*how).inc(len(lasted))
-            self._duration.labels(how[1], stream).observe_all(lasted)
+        for (stream, *named), lasted in seconds.items():
+            self._requests.labels(*named).inc(len(lasted))
+            self._duration.labels(named[1], stream).observe_all(lasted)
         for what, count in tokens.items():
             self._tokens.labels(*what).inc(count)
         for labels, ended in streams.items():
