@@ -6,8 +6,10 @@ from functools import partial
 
 from flask import Flask
 
-from llm_proxy import adapter, control, edge, inspector, logs, metrics, mock
+from llm_proxy import adapter, control, hooks, inspector, logs, metrics, mock, request_log
+from llm_proxy.edge import Edge
 from llm_proxy.exchange import Traces
+from llm_proxy.front import Front, View
 from llm_proxy.journal.hindsight import Understanding
 from llm_proxy.journal.redacted import AsSent
 from llm_proxy.keys import Keys
@@ -60,15 +62,16 @@ def composed(settings: Settings | None = None) -> Flask:
     if metrics_place.FOLDER in environ:  # a worker, better ready before its first request
         counted.meters()
     app = Flask(__package__, static_folder=None)
-    edge.install(
-        app,
-        server,
-        keys,
-        journal,
+    edge = Edge(
+        tell=request_log.teller(server, redacted),
+        keys=keys if server.asks_for_keys else None,
+        journal=journal,
         journaled=("/mock/v1/", "/adapter/v1/", "/v1/"),
         observers=(counted,),
         traces=_traces(environ, redacted),
+        keep_bodies=request_log.tells_bodies(server),
     )
+    hooks.install(app, edge, server)
     app.register_blueprint(metrics.blueprint(counted))
     controls = control.blueprint(
         state,
@@ -90,9 +93,12 @@ def composed(settings: Settings | None = None) -> Flask:
         "mock": mocked,
         "adapter": adapter.blueprint(settings.upstreams, server, SqliteStore(database, "adapter")),
     }
-    for name, half in halves.items():
-        app.register_blueprint(half, url_prefix=f"/{name}/v1")
-    app.register_blueprint(halves[server.v1], url_prefix="/v1", name="v1")
+    views: dict[str, View] = {}
+    for base, half in (*halves.items(), ("", halves[server.v1])):
+        prefix = f"/{base}/v1" if base else "/v1"
+        app.register_blueprint(half, url_prefix=prefix, name=base or "v1")
+        views |= {prefix + path: view for path, view in half.views.items()}
+    app.wsgi_app = Front(edge, views, app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 

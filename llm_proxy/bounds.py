@@ -34,8 +34,11 @@ def bounded(events: Events, request: ChatRequest, tokenizer: Tokenizer) -> Event
     where it does not keep them, ours decides, as only that can tell where to cut.
     """
     if not request.stop and request.max_tokens is None:
-        yield from events
-        return
+        return events
+    return _bounded(events, request, tokenizer)
+
+
+def _bounded(events: Events, request: ChatRequest, tokenizer: Tokenizer) -> Events:
     limit = request.max_tokens
     choices: dict[int, _Bounded] = {}
     with closing(events):

@@ -1,210 +1,124 @@
-"""What surrounds every request, wherever it goes: its id, its key, its errors, its records.
+"""What surrounds every request, wherever it goes: its record, its key, its errors, its headers.
 
-Flask code, as are `serving` and the two blueprints. Knows no route but `/health`.
+Knows no Flask and no route: `hooks` puts it around what Flask serves, `front` around the rest.
 """
 
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
-
-from llm_proxy import browsers, cors, errors, incoming
-from llm_proxy.errors import ClientGone, InternalError, InvalidRequest, ProxyError
+from llm_proxy import browsers
+from llm_proxy.errors import ClientGone, InternalError, InvalidAPIKey, ProxyError
 from llm_proxy.exchange import Exchange, Observer, Traces
+from llm_proxy.incoming import Incoming
 from llm_proxy.journal.entry import Journal
 from llm_proxy.keys import Keys
-from llm_proxy.logs import bodies_wanted, log_exchange
 from llm_proxy.namespaces import bearer_key, namespace_of
-from llm_proxy.openai_api import errors as error_shape
 from llm_proxy.openai_api import headers
-from llm_proxy.pieces import AnswerInPieces
-from llm_proxy.settings import ServerSettings
+from llm_proxy.openai_api.errors import MEDIA_TYPE, error_body
+from llm_proxy.outgoing import Outgoing
 from llm_proxy.trace import MAX_ANSWER_BYTES, Trace
 
 log = logging.getLogger(__name__)
 
-MAX_DRAINED_BYTES = 64 * 1024 * 1024
-"""What is read of a body that is refused; a client that sends more sees a broken connection."""
+CLIENT_CLOSED_REQUEST = 499
+"""How nginx logs a client that has left before it was answered."""
 
 
-def install(
-    app: Flask,
-    settings: ServerSettings,
-    keys: Keys,
-    journal: Journal | None = None,
-    journaled: tuple[str, ...] = (),
-    observers: tuple[Observer, ...] = (),
-    traces: Traces | None = None,
-) -> None:
-    """Give `app` its health route, CORS, its error handlers and its request log.
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """What is done at the edge of an application.
 
-    Where keys are asked for, they are `keys`. What is asked below the paths in `journaled` also
-    goes into the journal, and into `traces` if there are any. The `observers` are told of every
-    exchange.
+    Every exchange is told of by `tell`, at its end, and to the `observers`. What is asked below
+    the paths in `journaled` also goes into the `journal`, and into `traces`, if there are any.
+    Where `keys` are given, a request has to bring one of them.
     """
-    app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False  # else //v1 is redirected, with a page in HTML
-    app.add_url_rule(
-        "/health", "health", lambda: Response(b'{"status":"ok"}', mimetype=error_shape.MEDIA_TYPE)
-    )
-    app.before_request(_begin_exchange(observers))
-    if journal is not None:
-        app.before_request(_journaling(journal, journaled))
-    cors.install(app, settings.cors_origins)
-    if traces is not None:
-        app.before_request(_tracing(traces, journaled))
-    if settings.asks_for_keys:
-        app.before_request(_key_check(keys))
-    app.after_request(_finish_exchange)
-    app.register_error_handler(ProxyError, _render)
-    app.register_error_handler(ClientGone, _answer_nobody)
-    app.register_error_handler(HTTPException, _render_http)
-    app.register_error_handler(Exception, _render_crash)
 
+    tell: Callable[[Exchange], None]
+    keys: Keys | None = None
+    journal: Journal | None = None
+    journaled: tuple[str, ...] = ()
+    observers: Sequence[Observer] = ()
+    traces: Traces | None = None
+    keep_bodies: bool = False
 
-def _begin_exchange(observers: tuple[Observer, ...]) -> Callable[[], None]:
-    def begin() -> None:
-        rule = request.url_rule
-        g.exchange = Exchange(
-            method=request.method,
-            path=request.path,
-            route="" if rule is None else rule.rule,
-            tell=log_exchange,
-            observers=observers,
-            keep_bodies=bodies_wanted(),
+    def begun(self, incoming: Incoming, route: str) -> Exchange:
+        """The record of a request, whose path the rule `route` fits."""
+        exchange = Exchange(
+            method=incoming.method,
+            path=incoming.path,
+            route=route,
+            tell=self.tell,
+            observers=tuple(self.observers),
+            keep_bodies=self.keep_bodies,
         )
+        if self.journal is not None and incoming.path.startswith(self.journaled):
+            exchange.record = self.journal.record
+            exchange.namespace = namespace_of(incoming.headers)
+            exchange.keep_bytes = MAX_ANSWER_BYTES
+            exchange.trace = Trace(incoming.headers, incoming.query, incoming.peer)
+        return exchange
 
-    return begin
+    def traced(self, exchange: Exchange, incoming: Incoming) -> None:
+        """Make an exchange part of what is traced over several services."""
+        if self.traces is not None and exchange.path.startswith(self.journaled):
+            observer, replaced = self.traces.begun(exchange, incoming.headers)
+            exchange.observers += (observer,)
+            incoming.replace_headers(replaced)
 
+    def check_key(self, incoming: Incoming) -> None:
+        """See whether a request brings one of the keys, if any are asked for.
 
-def _journaling(journal: Journal, journaled: tuple[str, ...]) -> Callable[[], None]:
-    def begin() -> None:
-        if request.path.startswith(journaled):
-            headers = incoming.headers()
-            g.exchange.record = journal.record
-            g.exchange.namespace = namespace_of(headers)
-            g.exchange.keep_bytes = MAX_ANSWER_BYTES
-            g.exchange.trace = Trace(headers, incoming.query(), incoming.peer())
+        As a Bearer token (RFC 6750, 2.1), or, as no browser sends one by itself, as the password
+        that its user was asked for.
 
-    return begin
-
-
-def _tracing(traces: Traces, journaled: tuple[str, ...]) -> Callable[[], None]:
-    def begin() -> None:
-        if request.path.startswith(journaled):
-            observer, headers = traces.begun(g.exchange, incoming.headers())
-            g.exchange.observers += (observer,)
-            incoming.replace_headers(headers)
-
-    return begin
-
-
-def _finish_exchange(response: Response) -> Response:
-    exchange: Exchange = g.exchange
-    exchange.status = response.status_code
-    response.headers["x-request-id"] = exchange.id
-    response.headers["openai-version"] = headers.VERSION
-    response.headers["openai-processing-ms"] = str(round(exchange.elapsed_seconds() * 1000))
-    for name, value in exchange.headers.items():
-        response.headers.setdefault(name, value)  # an error may know better what is left
-    if exchange.trace is not None:
-        exchange.trace.answer_headers = response.headers.items()
-    if not isinstance(response.response, AnswerInPieces):
-        document = b"" if request.method == "HEAD" else response.get_data()
-        exchange.said(exchange.sent(document))
-        exchange.ending(exchange.outcome)
-        response.call_on_close(exchange.end)
-    if response.status_code >= 400:
-        _drain(request.environ)
-    return response
-
-
-def _drain(environ: Mapping[str, Any]) -> None:
-    """Take in what is left of the body of a refused request.
-
-    gunicorn closes a connection with more than a little left, which resets it under a client
-    that is still writing: it would see a broken connection instead of our error.
-    """
-    if environ.get("wsgi.input_terminated"):  # else reading on would wait for the next request
-        left = MAX_DRAINED_BYTES
-        with suppress(OSError):  # chunks that are malformed, or a client that has left
-            while left > 0 and (piece := environ["wsgi.input"].read(65536)):
-                left -= len(piece)
-
-
-def _key_check(keys: Keys) -> Callable[[], None]:
-    """A check that a request brings one of `keys`.
-
-    As a Bearer token (RFC 6750, 2.1), or, as no browser sends one by itself, as the password
-    that its user was asked for.
-    """
-
-    def check() -> None:
-        if request.endpoint == "health":
+        Raises:
+            InvalidAPIKey: it does not.
+        """
+        if self.keys is None:
             return
-        headers = incoming.headers()
-        given = bearer_key(headers) or browsers.password(headers)
-        if not keys.hold(given):
+        given = bearer_key(incoming.headers) or browsers.password(incoming.headers)
+        if not self.keys.hold(given):
             wrong = "The API key is none that this server knows" if given else "No API key came"
-            error = errors.InvalidAPIKey(
+            error = InvalidAPIKey(
                 f"{wrong}: send one of LLM_PROXY_API_KEYS as 'Authorization: Bearer KEY'."
             )
-            if browsers.can_ask(headers):
+            if browsers.can_ask(incoming.headers):
                 error.headers = {"WWW-Authenticate": browsers.CHALLENGE}
             raise error
 
-    return check
-
-
-def _render(error: ProxyError) -> Response:
-    g.exchange.ended_by(error)
-    response = Response(
-        error_shape.error_body(error), error.status, mimetype=error_shape.MEDIA_TYPE
-    )
-    # Over those of the limits: an error that is passed on tells of the limits it met.
-    g.exchange.headers |= {name.lower(): value for name, value in error.headers.items()}
-    return response
-
-
-def _render_http(error: HTTPException) -> Response:
-    """The errors of Flask and Werkzeug, in OpenAI's shape."""
-    method, path = request.method, request.path[:200]
-    match error:
-        case NotFound():
-            return _render(
-                errors.UnknownURL(
-                    f"Invalid URL ({method} {path}). "
-                    "The API is below /v1, /mock/v1 and /adapter/v1; /control steers the mock."
-                )
+    def failed(self, exchange: Exchange, error: Exception) -> Outgoing:
+        """The answer that an error is; anything unforeseen has its traceback in the log."""
+        if isinstance(error, ClientGone):
+            exchange.ended_by(error)
+            return Outgoing(b"", MEDIA_TYPE, CLIENT_CLOSED_REQUEST)
+        if not isinstance(error, ProxyError):
+            log.error("A request crashed, request id %s", exchange.id, exc_info=error)
+            error = InternalError(
+                "The server had an error while processing the request. "
+                f"The request id is {exchange.id}."
             )
-        case MethodNotAllowed():
-            allowed = ", ".join(sorted(error.valid_methods or ()))
-            return _render(
-                errors.MethodNotAllowed(
-                    f"{method} is not allowed at {path}. Allowed are: {allowed}.", allowed=allowed
-                )
-            )
-        case _ if (error.code or 500) < 500:
-            return _render(InvalidRequest(error.description or error.name))
-        case _:
-            return _render_crash(error)
+        exchange.ended_by(error)
+        # Over those of the limits: an error that is passed on tells of the limits it met.
+        exchange.headers |= {name.lower(): value for name, value in error.headers.items()}
+        return Outgoing(error_body(error), MEDIA_TYPE, error.status)
 
-
-def _render_crash(error: Exception) -> Response:
-    """Anything unforeseen: the traceback goes to the log, the request id to the client."""
-    log.error("A request crashed, request id %s", g.exchange.id, exc_info=error)
-    return _render(
-        InternalError(
-            "The server had an error while processing the request. "
-            f"The request id is {g.exchange.id}."
+    def finish(self, exchange: Exchange, incoming: Incoming, outgoing: Outgoing) -> None:
+        """Put the last headers on an answer, and the exchange on record before it is sent."""
+        exchange.status = outgoing.status
+        answered = outgoing.headers
+        answered += (
+            ("x-request-id", exchange.id),
+            ("openai-version", headers.VERSION),
+            ("openai-processing-ms", str(round(exchange.elapsed_seconds() * 1000))),
         )
-    )
-
-
-def _answer_nobody(gone: ClientGone) -> Response:
-    """The client has left; 499 is how nginx logs this."""
-    g.exchange.ended_by(gone)
-    return Response(status=499)
+        if exchange.headers:
+            known = {name.lower() for name, _ in answered}  # an answer may know better what is left
+            answered += [one for one in exchange.headers.items() if one[0] not in known]
+        if exchange.trace is not None:
+            exchange.trace.answer_headers = (("content-type", outgoing.media_type), *answered)
+        if isinstance(outgoing.body, bytes):
+            exchange.said(exchange.sent(b"" if incoming.method == "HEAD" else outgoing.body))
+            exchange.ending(exchange.outcome)
+        if outgoing.status >= 400:
+            incoming.drain()

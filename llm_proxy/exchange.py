@@ -4,7 +4,6 @@ Filled in while the request is served, told once when it is over. Knows no Flask
 of those who are told.
 """
 
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -18,6 +17,7 @@ from llm_proxy.errors import (
     ScriptedError,
     UpstreamError,
 )
+from llm_proxy.ids import made_up
 from llm_proxy.reply import ChatRequest, Events, Fact, FinishReason, Noted, Usage, WireFault
 from llm_proxy.ticks import Ticks, ticks
 from llm_proxy.trace import Trace
@@ -83,7 +83,7 @@ class Exchange:
     observers: tuple[Observer, ...] = ()
     namespace: str = ""
     keep_bodies: bool = False
-    id: str = field(default_factory=lambda: f"req_{secrets.token_hex(16)}")
+    id: str = field(default_factory=lambda: "req_" + made_up(32))
     status: int = 0
     model: str | None = None
     signed_model: str | None = None

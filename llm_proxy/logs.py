@@ -1,20 +1,16 @@
-"""The log: one line for each request at its end, readable by people or by machines.
+"""The log: what there is to tell beside the lines of requests, and what must not stand in it.
 
-Owns the form of a line and what must not stand in it. Secrets are taken out of every line
-as the last step, so that no caller has to think of them.
+Secrets are taken out of every line as the last step, so that no caller has to think of them.
 """
 
 import json
 import logging
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, TextIO
-from urllib.parse import quote
+from typing import TextIO
 
-from llm_proxy.exchange import Exchange
-from llm_proxy.reply import Fact
 from llm_proxy.settings import ServerSettings
 
 log = logging.getLogger(__name__)
@@ -59,20 +55,6 @@ def configure(settings: ServerSettings, redacted: Callable[[str], str]) -> None:
     package.handlers[:] = [handler]
     package.setLevel(settings.log_level.upper())
     package.propagate = False
-
-
-def bodies_wanted() -> bool:
-    """Whether bodies are logged, and so have to be kept until the end of the request."""
-    return log.isEnabledFor(logging.DEBUG)
-
-
-def log_exchange(exchange: Exchange) -> None:
-    """Write the line of one request; with its bodies where they are wanted."""
-    level = logging.WARNING if exchange.outcome in ("failed", "upstream failed") else logging.INFO
-    if log.isEnabledFor(level):
-        # Encoded again, as a path may hold spaces and line breaks that would forge a field.
-        message = f"{exchange.method} {quote(exchange.path)} {exchange.status}"
-        log.log(level, message, extra={"fields": _fields(exchange)})
 
 
 class Redactor:
@@ -149,20 +131,14 @@ def _written_forms(secret: str) -> Iterator[str]:
 
 
 class TextFormatter(logging.Formatter):
-    """`time LEVEL message key=value …`, on one line but for tracebacks."""
+    """`time LEVEL message`, on one line but for tracebacks."""
 
     def __init__(self, redacted: Callable[[str], str]) -> None:
         super().__init__()
         self._redacted = redacted
 
     def format(self, record: logging.LogRecord) -> str:
-        words = [_time(record), record.levelname, record.getMessage()]
-        words += [
-            f"{name}={_value(self._redacted(value) if isinstance(value, str) else value)}"
-            for name, value in _extra(record).items()
-            if name not in _IN_MESSAGE
-        ]
-        line = " ".join(words)
+        line = f"{_time(record)} {record.levelname} {record.getMessage()}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return self._redacted(line)
@@ -180,16 +156,10 @@ class JsonFormatter(logging.Formatter):
             "time": _time(record),
             "level": record.levelname.lower(),
             "message": record.getMessage(),
-            **_extra(record),
         }
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(
-            {
-                name: self._redacted(value) if isinstance(value, str) else value
-                for name, value in entry.items()
-            }
-        )
+        return json.dumps({name: self._redacted(value) for name, value in entry.items()})
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
@@ -200,57 +170,5 @@ class _StandardError(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
-def _fields(exchange: Exchange) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "method": exchange.method,
-        "path": exchange.path,
-        "status": exchange.status,
-    }
-    if exchange.model is not None:
-        fields |= {"model": exchange.model, "stream": exchange.stream}
-    if exchange.origin:
-        fields["source"] = exchange.origin
-    if exchange.usage is not None:
-        fields["prompt_tokens"] = exchange.usage.prompt_tokens
-        fields["completion_tokens"] = exchange.usage.completion_tokens
-    fields |= _noted(exchange.notes)
-    fields["ms"] = round(exchange.seconds * 1000, 1)
-    fields["bytes"] = exchange.size
-    fields["end"] = exchange.outcome
-    fields["id"] = exchange.id
-    if exchange.keep_bodies:
-        fields["request"] = _shortened(exchange.request_body)
-        if objections := exchange.objections():
-            fields["warnings"] = " ".join(objection.message for objection in objections)
-        fields["response"] = _shortened(b"".join(exchange.response_body))
-    return fields
-
-
-def _noted(notes: Sequence[Mapping[str, Fact]]) -> Mapping[str, Any]:
-    """The facts that sources told; those of several replies side by side, as `3,5`."""
-    names = dict.fromkeys(name for facts in notes for name in facts)
-    told = {name: [facts.get(name, "-") for facts in notes] for name in names}
-    return {
-        name: facts[0] if len(facts) == 1 else ",".join(map(str, facts))
-        for name, facts in told.items()
-    }
-
-
-def _extra(record: logging.LogRecord) -> Mapping[str, Any]:
-    return getattr(record, "fields", {})
-
-
 def _time(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-
-
-def _shortened(body: bytes) -> str:
-    text = body[: 4 * MAX_BODY_CHARACTERS].decode(errors="replace")
-    return text if len(text) <= MAX_BODY_CHARACTERS else text[:MAX_BODY_CHARACTERS] + "…"
-
-
-def _value(value: object) -> str:
-    """A value of the text form: bare where it can be told apart from the next key."""
-    if isinstance(value, str) and not re.fullmatch(r"[\w.:/@+-]+", value):
-        return json.dumps(value, ensure_ascii=not value.isprintable())
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 
 
 def namespace_of(headers: Mapping[str, str]) -> str:
@@ -19,6 +20,7 @@ def bearer_key(headers: Mapping[str, str]) -> str:
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
+@lru_cache(maxsize=256)
 def key_namespace(key: str) -> str:
     """The namespace of an API key: a fingerprint, as the key itself is never written down."""
     return f"key-{hashlib.sha256(key.encode()).hexdigest()[:16]}" if key else ""

@@ -28,8 +28,11 @@ def replies(source: Source, request: ChatRequest, wrapped: Wrapper = as_it_is) -
         ProxyError: as the source or the wrapper raises it, for any of the prompts.
     """
     if request.endpoint != "completions" or len(request.messages) == 1:
-        yield from wrapped(source.reply(request), request)
-        return
+        return wrapped(source.reply(request), request)
+    return _row(source, request, wrapped)
+
+
+def _row(source: Source, request: ChatRequest, wrapped: Wrapper) -> Events:
     before = Usage(0, 0)
     for index, alone in enumerate(separated(request)):
         counted = Usage(0, 0)

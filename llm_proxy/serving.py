@@ -1,25 +1,27 @@
 """One view for every surface: from the request of a client to the bytes of its answer.
 
-Flask code, as are `edge` and the two blueprints. Knows no source and no JSON shape; both
+Flask code, as are `hooks` and the two blueprints. Knows no source and no JSON shape; both
 are passed in.
 """
 
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from flask import Blueprint, Response, g, request
 from msgspec.structs import replace
 
-from llm_proxy import incoming
 from llm_proxy.bounds import bounded
 from llm_proxy.clock import Clock
 from llm_proxy.exchange import Exchange
 from llm_proxy.folding import collect
+from llm_proxy.front import View
+from llm_proxy.hooks import response_of
+from llm_proxy.ids import made_up
+from llm_proxy.incoming import Incoming, current
 from llm_proxy.mishaps import DOCUMENT_KINDS
 from llm_proxy.namespaces import namespace_of
 from llm_proxy.openai_api import errors, models, sse
@@ -27,6 +29,7 @@ from llm_proxy.openai_api.resource import Call, Resource
 from llm_proxy.openai_api.strict.rules import objections
 from llm_proxy.openai_api.surface import Encoder, Stamp, Surface, signed
 from llm_proxy.openai_api.surfaces import STORED_RESOURCES, SURFACES
+from llm_proxy.outgoing import Outgoing
 from llm_proxy.pieces import FaultyDocument, refuse_impossible
 from llm_proxy.prompts import replies
 from llm_proxy.reply import ChatRequest, Event, Events, Source, Stamped, WireFault
@@ -43,6 +46,14 @@ It may refuse the request by raising a `ProxyError`.
 """
 
 
+class Half(Blueprint):
+    """The routes of one half. `views` are those of its surfaces, by path, as `front` calls them."""
+
+    def __init__(self, name: str, import_name: str) -> None:
+        super().__init__(name, import_name)
+        self.views: dict[str, View] = {}
+
+
 def half(
     name: str,
     source: Source,
@@ -55,18 +66,19 @@ def half(
     limits: Limits,
     dressed: Callable[[Resource], Resource] = lambda resource: resource,
     strict: bool = False,
-) -> Blueprint:
+) -> Half:
     """A blueprint that serves every surface from `source`, and `resources` beside them.
 
     It lists `model_ids`, and keeps replies in `store`. Every request is counted by `limits`.
     `dressed` may change what any resource answers. A `strict` half refuses what OpenAI refuses;
     another answers it, and the exchange can tell what OpenAI would have said.
     """
-    blueprint = Blueprint(name, __name__)
-    views = _Half(source, settings, store, model_ids, tokenizer, limits, strict)
+    blueprint = Half(name, __name__)
+    views = _Views(source, settings, store, model_ids, tokenizer, limits, strict)
     for surface in SURFACES:
+        view = blueprint.views[surface.path] = views.surface_view(surface)
         blueprint.add_url_rule(
-            surface.path, f"POST {surface.path}", views.surface_view(surface), methods=["POST"]
+            surface.path, f"POST {surface.path}", _served(view), methods=["POST"]
         )
     listed = models.resources(model_ids, strict=strict)
     for resource in map(dressed, (*listed, *STORED_RESOURCES, *resources)):
@@ -79,7 +91,7 @@ def half(
     return blueprint
 
 
-class _Half:
+class _Views:
     """What the views of one half share."""
 
     def __init__(
@@ -100,15 +112,14 @@ class _Half:
         self._limits = limits
         self._strict = strict
 
-    def surface_view(self, surface: Surface) -> Callable[[], Response]:
+    def surface_view(self, surface: Surface) -> View:
         """The view of one surface, streaming and not."""
 
-        def view() -> Response:
-            exchange: Exchange = g.exchange
-            asked = self._understood(surface, exchange)
+        def view(incoming: Incoming, exchange: Exchange) -> Outgoing:
+            asked = self._understood(surface, incoming, exchange)
             prompt_tokens = count_prompt(asked, self._tokenizer)
-            self._limit(asked.headers, prompt_tokens + (asked.max_tokens or 0))
-            stamp = Stamp(secrets.token_hex(15), int(time.time()))
+            self._limit(exchange, asked.headers, prompt_tokens + (asked.max_tokens or 0))
+            stamp = Stamp(made_up(30), int(time.time()))
 
             def measured(events: Events, alone: ChatRequest) -> Events:
                 """The reply to one prompt within its bounds, and counted."""
@@ -131,7 +142,7 @@ class _Half:
                     exchange.trace.reply = reply
                 exchange.limited(reply.stamped.limits)
                 document = surface.body(reply, *signed(asked, stamp, reply.stamped))
-                return _document(document, reply.fault, exchange, clock)
+                return _document(document, reply.fault, incoming, exchange, clock)
 
             def encoder(stamped: Stamped) -> Encoder:
                 return surface.encoder(*signed(asked, stamp, stamped))
@@ -139,12 +150,8 @@ class _Half:
             silence = self._settings.keepalive_seconds
             stream = EventStream(events, encoder, exchange, clock, silence)
             stream.look_ahead()
-            return Response(
-                cast(Any, stream),  # any iterable with a close() will do, as in PEP 3333
-                mimetype=sse.MEDIA_TYPE,
-                headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-                direct_passthrough=True,
-            )
+            unheld = [("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")]
+            return Outgoing(stream, sse.CONTENT_TYPE, headers=unheld)
 
         return view
 
@@ -152,9 +159,10 @@ class _Half:
         """The view of one resource."""
 
         def view(**names: str) -> Response:
-            headers = incoming.headers()
+            incoming, exchange = current(), cast(Exchange, g.exchange)
+            headers = incoming.headers
             if not resource.metered:
-                self._limit(headers, 0)
+                self._limit(exchange, headers, 0)
             answer = resource.answer(
                 Call(
                     store=self._store.of(namespace_of(headers)),
@@ -162,28 +170,29 @@ class _Half:
                     names=names,
                     query=request.args,
                     headers=headers,
-                    document=self._document(),
+                    document=self._document(incoming, exchange),
                 )
             )
-            exchange: Exchange = g.exchange
             exchange.model, exchange.usage = answer.model, answer.usage
             exchange.origin = answer.origin
             exchange.notes += answer.notes
             if resource.metered:
-                self._limit(headers, answer.usage.total_tokens if answer.usage else 0)
+                tokens = answer.usage.total_tokens if answer.usage else 0
+                self._limit(exchange, headers, tokens)
             exchange.limited(answer.limits)
             clock = incoming.client_clock()
             if answer.delay_seconds:
                 clock.wait(answer.delay_seconds)
             if answer.error is not None:
                 raise answer.error
-            return _document(answer.body, answer.fault, exchange, clock)
+            return response_of(_document(answer.body, answer.fault, incoming, exchange, clock))
 
         return view
 
-    def _understood(self, surface: Surface, exchange: Exchange) -> ChatRequest:
+    def _understood(self, surface: Surface, incoming: Incoming, exchange: Exchange) -> ChatRequest:
         """The request as the surface understands it, checked against what OpenAI refuses."""
-        asked = replace(surface.parse(self._document()), headers=incoming.headers())
+        document = self._document(incoming, exchange)
+        asked = replace(surface.parse(document), headers=incoming.headers)
         exchange.asked = asked
         exchange.model, exchange.stream = asked.model, asked.stream
         exchange.objections = partial(objections, asked, self._model_ids)
@@ -195,9 +204,8 @@ class _Half:
             asked = surface.resumed(asked, stored)
         return asked
 
-    def _limit(self, headers: Mapping[str, str], tokens: int) -> None:
+    def _limit(self, exchange: Exchange, headers: Mapping[str, str], tokens: int) -> None:
         """Count a request of so many tokens, and have the answer tell what is left."""
-        exchange: Exchange = g.exchange
         exchange.headers |= self._limits(headers, tokens)
 
     def _kept(self, events: Events, surface: Surface, asked: ChatRequest, stamp: Stamp) -> Events:
@@ -220,21 +228,29 @@ class _Half:
             )
         )
 
-    def _document(self) -> bytes:
+    def _document(self, incoming: Incoming, exchange: Exchange) -> bytes:
         document = incoming.body(self._settings.max_body_bytes)
-        g.exchange.request_body = document
+        exchange.request_body = document
         return document
 
 
 def _document(
-    document: bytes, fault: WireFault | None, exchange: Exchange, clock: Clock
-) -> Response:
-    """The response that is one JSON document, with what is to go wrong with it."""
-    if fault is None or fault.kind not in DOCUMENT_KINDS or request.method == "HEAD":
-        return Response(document, mimetype=errors.MEDIA_TYPE)
+    document: bytes,
+    fault: WireFault | None,
+    incoming: Incoming,
+    exchange: Exchange,
+    clock: Clock,
+) -> Outgoing:
+    """The answer that is one JSON document, with what is to go wrong with it."""
+    if fault is None or fault.kind not in DOCUMENT_KINDS or incoming.method == "HEAD":
+        return Outgoing(document, errors.MEDIA_TYPE)
     refuse_impossible(fault, clock)
-    faulty = FaultyDocument(document, fault, exchange, clock)
-    response = Response(cast(Any, faulty), mimetype=errors.MEDIA_TYPE, direct_passthrough=True)
+    faulty = Outgoing(FaultyDocument(document, fault, exchange, clock), errors.MEDIA_TYPE)
     if fault.kind not in ("truncate", "malformed"):  # their documents have another length
-        response.content_length = len(document)
-    return response
+        faulty.headers.append(("Content-Length", str(len(document))))
+    return faulty
+
+
+def _served(view: View) -> Callable[[], Response]:
+    """A view of a surface as Flask calls it."""
+    return lambda: response_of(view(current(), g.exchange))

@@ -12,8 +12,8 @@ from flask import Flask
 from openai import OpenAI
 from werkzeug.serving import make_server
 
-from llm_proxy import edge, mock
-from llm_proxy.keys import Keys
+from llm_proxy import hooks, mock
+from llm_proxy.edge import Edge
 from llm_proxy.settings import MockSettings, ServerSettings
 from llm_proxy.sqlite.state import SqliteState
 from tests.builders import empty_state, empty_store
@@ -132,7 +132,7 @@ def retrying(state: SqliteState) -> Iterator[OpenAI]:
     """A client that retries twice, of a mock in this process, whose state can be reached."""
     settings = ServerSettings()
     app = Flask(__name__)
-    edge.install(app, settings, Keys(()), None, ())
+    hooks.install(app, Edge(tell=lambda _: None), settings)
     half = mock.blueprint(MockSettings(reply="echo"), settings, state, empty_store())
     app.register_blueprint(half, url_prefix="/v1")
     served = make_server("127.0.0.1", 0, app, threaded=True)

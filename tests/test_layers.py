@@ -88,7 +88,8 @@ MAY_IMPORT_OURS = {
         "openai_api",
     },
     "clock": {"errors"},
-    "exchange": {"errors", "reply", "ticks", "trace"},
+    "ids": set(),
+    "exchange": {"errors", "ids", "reply", "ticks", "trace"},
     "pieces": {"errors", "reply", "clock", "exchange", "mishaps"},
     "streaming": {
         "errors",
@@ -102,7 +103,22 @@ MAY_IMPORT_OURS = {
         "pieces",
         "runs",
     },
-    "logs": {"exchange", "reply", "settings"},
+    "logs": {"settings"},
+    "request_log": {"exchange", "reply", "settings"},
+    "outgoing": {"exchange", "pieces"},
+    "edge": {
+        "errors",
+        "openai_api",
+        "browsers",
+        "namespaces",
+        "keys",
+        "exchange",
+        "trace",
+        "journal",
+        "incoming",
+        "outgoing",
+    },
+    "front": {"edge", "exchange", "incoming", "outgoing"},
     "upstream": {"upstream"},
     "mock": {
         "errors",
@@ -145,7 +161,7 @@ SHELL = {
     "app",
     "cors",
     "gunicorn_conf",
-    "edge",
+    "hooks",
     "incoming",
     "serving",
     "control/__init__",
@@ -233,7 +249,10 @@ def test_the_halves_do_not_know_each_other(half: str) -> None:
             assert other not in rooms_imported(module)
 
 
-@pytest.mark.parametrize("module", ["edge", "cors", "incoming", "serving", "streaming"])
+SHARED = ["edge", "front", "hooks", "cors", "incoming", "outgoing", "serving", "streaming"]
+
+
+@pytest.mark.parametrize("module", SHARED)
 def test_the_shell_knows_neither_half(module: str) -> None:
     assert not rooms_imported(module) & {"mock", "adapter"}
 

@@ -3,26 +3,17 @@
 There is no setting for it, as nobody else has a use for one.
 """
 
+from dataclasses import replace
 from typing import Any
 
-from flask import Flask
-
 from llm_proxy import app as composition
-from llm_proxy import edge
-
-_install = edge.install
+from llm_proxy.edge import Edge
 
 
-def _install_unobserved(*arguments: Any, **named: Any) -> None:
-    _install(*arguments, **named | {"observers": ()})
+def _unobserved(**parts: Any) -> Edge:
+    return replace(Edge(**parts), observers=())
 
 
-def _composed() -> Flask:
-    edge.install = _install_unobserved
-    try:
-        return composition.composed()
-    finally:
-        edge.install = _install
+composition.Edge = _unobserved  # type: ignore[assignment,misc]
 
-
-app = _composed()
+app = composition.composed()

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import NoReturn
 
-from flask import Blueprint
-
 from llm_proxy import serving
 from llm_proxy.adapter.account import Account
 from llm_proxy.adapter.ratings import Ratings
@@ -23,7 +21,7 @@ NOT_SERVED = ("/embeddings", "/moderations", "/rerank")
 
 def blueprint(
     upstreams: Sequence[AdapterSettings], server: ServerSettings, store: Store
-) -> Blueprint:
+) -> serving.Half:
     """The routes of the adapter, to be mounted below any base."""
     asked = {settings.model: (settings, Upstream(settings)) for settings in upstreams}
     ratings = Ratings(asked)

@@ -7,7 +7,6 @@ from collections.abc import Collection
 
 from flask import Blueprint
 
-from llm_proxy import incoming
 from llm_proxy.control import answers, calls
 from llm_proxy.control.bodies import CheckFixture
 from llm_proxy.control.exchanges import ExchangeViews
@@ -15,6 +14,7 @@ from llm_proxy.control.openapi import openapi
 from llm_proxy.control.route import Route
 from llm_proxy.control.routes import routes
 from llm_proxy.control.scripts import ScriptViews
+from llm_proxy.incoming import current
 from llm_proxy.journal.entry import Journal
 from llm_proxy.settings import ServerSettings
 from llm_proxy.state import State
@@ -43,7 +43,7 @@ def blueprint(
         "The control API as an OpenAPI document",
     )
     control = Blueprint("control", __name__)
-    control.before_request(lambda: calls.refuse_foreign(incoming.headers()))
+    control.before_request(lambda: calls.refuse_foreign(current().headers))
     for route in (*table, described):
         control.add_url_rule(route.path, route.name, route.view, methods=[route.method])
     return control

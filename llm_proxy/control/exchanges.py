@@ -9,7 +9,6 @@ from typing import Any, cast
 import msgspec
 from flask import Response, g, request
 
-from llm_proxy import incoming
 from llm_proxy.control import answers, calls, exports, verification
 from llm_proxy.control.connections import can_be_seen, open_connections
 from llm_proxy.control.differences import differences
@@ -17,6 +16,7 @@ from llm_proxy.control.live import Listeners, Live, summary
 from llm_proxy.control.queries import wanted
 from llm_proxy.control.report import report
 from llm_proxy.errors import NotServed, NotStored
+from llm_proxy.incoming import current
 from llm_proxy.journal.entry import Entry, Found, Journal, Wanted
 from llm_proxy.openai_api import sse
 from llm_proxy.settings import ServerSettings
@@ -45,14 +45,14 @@ class ExchangeViews:
     def stream(self) -> Response:
         """The exchanges as they are written down, until the client leaves."""
         journal, namespace = self._kept(), self._namespace()
-        after = incoming.headers().get("last-event-id", "")
+        after = current().headers.get("last-event-id", "")
         self._listeners.enter()
         live = Live(
             journal,
             int(after) if after.isascii() and after.isdigit() else journal.latest(),
             partial(_is_of, namespace),
             g.exchange,
-            incoming.client_clock(),
+            current().client_clock(),
             self._listeners.leave,
         )
         return Response(
@@ -82,7 +82,7 @@ class ExchangeViews:
     def verify(self) -> Response:
         """Whether as many requests came that match as should have."""
         calls.refuse_other_media(request.mimetype)
-        body, why_not = verification.asked(incoming.body(self._max_body_bytes))
+        body, why_not = verification.asked(current().body(self._max_body_bytes))
         namespace = self._namespace(body.namespace)
         found = self._kept().found(Wanted(namespace=namespace, limit=self._most))
         return answers.document(verification.verified(body, why_not, found))
@@ -110,7 +110,7 @@ class ExchangeViews:
         return found
 
     def _namespace(self, in_body: str | None = None) -> str | None:
-        return calls.namespace_asked(incoming.headers(), request.args, in_body)
+        return calls.namespace_asked(current().headers, request.args, in_body)
 
 
 def _text(text: str) -> Response:

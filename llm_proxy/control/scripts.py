@@ -8,10 +8,10 @@ from typing import Any
 
 from flask import Response, request
 
-from llm_proxy import incoming
 from llm_proxy.control import answers, bodies, calls
 from llm_proxy.control.bodies import Asked, CheckFixture
 from llm_proxy.errors import NotStored
+from llm_proxy.incoming import current
 from llm_proxy.journal.entry import Journal
 from llm_proxy.namespaces import namespace_of
 from llm_proxy.settings import ServerSettings
@@ -88,7 +88,7 @@ class ScriptViews:
 
     def namespace(self) -> Response:
         """The namespace that a call of the mock has which comes with these headers."""
-        return answers.document({"namespace": namespace_of(incoming.headers())})
+        return answers.document({"namespace": namespace_of(current().headers)})
 
     def _of(self, kind: Kind, namespace: str | None) -> list[Scripted]:
         return [one for one in self._state.scripted(kind) if namespace in (None, one.namespace)]
@@ -119,8 +119,8 @@ class ScriptViews:
 
     def _document(self) -> bytes:
         calls.refuse_other_media(request.mimetype)
-        return incoming.body(self._server.max_body_bytes)
+        return current().body(self._server.max_body_bytes)
 
 
 def _namespace(in_body: str | None = None) -> str | None:
-    return calls.namespace_asked(incoming.headers(), request.args, in_body)
+    return calls.namespace_asked(current().headers, request.args, in_body)

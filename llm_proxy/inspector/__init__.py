@@ -12,10 +12,11 @@ from typing import Any, get_args
 
 from flask import Blueprint, Response, render_template, request, url_for
 
-from llm_proxy import browsers, incoming
+from llm_proxy import browsers
 from llm_proxy.control.queries import wanted
 from llm_proxy.errors import Forbidden, InvalidRequest, UnknownURL
 from llm_proxy.exchange import Outcome
+from llm_proxy.incoming import current
 from llm_proxy.inspector import comparison, view
 from llm_proxy.inspector.timeline import written
 from llm_proxy.journal.entry import Journal
@@ -156,7 +157,7 @@ def _page(name: str, status: int = 200, **values: Any) -> Response:
 
 def _refuse_foreign() -> None:
     """Keep what clients said from pages of other sites, which CORS may let call the rest."""
-    headers = incoming.headers()
+    headers = current().headers
     if browsers.is_foreign(headers) and not browsers.is_followed_link(headers):
         raise Forbidden("This page may not be read by a page of another site.")
 

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint
-
 from llm_proxy import serving
 from llm_proxy.mock.decisions import Decisions
 from llm_proxy.mock.embedding import Embeddings
@@ -36,7 +34,7 @@ def blueprint(
     store: Store,
     *,
     broken_left_out: bool = False,
-) -> Blueprint:
+) -> serving.Half:
     """The routes of the mock, to be mounted below any base; `state` is what was set at run time.
 
     Raises:

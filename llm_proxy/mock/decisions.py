@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from llm_proxy.errors import InternalError
-from llm_proxy.mock.faults import Trouble
+from llm_proxy.mock.faults import NO_TROUBLE, Trouble
 from llm_proxy.mock.faults.precedence import NO_FAULTS, Faults
 from llm_proxy.mock.fixtures.facts import NAMED, Facts
 from llm_proxy.mock.fixtures.fixture import Match
@@ -29,7 +29,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     """
 
     match: Match | None = None
-    trouble: Trouble = Trouble()
+    trouble: Trouble = NO_TROUBLE
     facts: Facts | None = None
 
 
@@ -60,7 +60,7 @@ class Decisions:
             InternalError: no fixture could be got hold of, however often it was tried.
         """
         facts = facts_of() if self._fixtures or NAMED in headers else None
-        trouble = Trouble() if further else None
+        trouble = NO_TROUBLE if further else None
         for _ in range(MAX_TRIES):
             found = None if facts is None else self._fixtures.find(facts)
             if trouble is None:

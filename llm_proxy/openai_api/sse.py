@@ -6,6 +6,7 @@ Only `data:` and `event:` lines are written: openai-python fails on `id:` and `r
 from collections.abc import Iterator
 
 MEDIA_TYPE = "text/event-stream"
+CONTENT_TYPE = f"{MEDIA_TYPE}; charset=utf-8"
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"

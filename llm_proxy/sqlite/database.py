@@ -57,6 +57,11 @@ class Database:
         with closing(self._connected(self._refuse)):
             pass
 
+    @property
+    def path(self) -> str:
+        """Where the file is, or `MEMORY`."""
+        return self._locate()
+
     def read(self, query: str, *values: object) -> list[Any]:
         """The rows that a query has."""
         with self._lock:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from llm_proxy.sqlite.database import MEMORY, Database, DatabaseUnusable
 from llm_proxy.sqlite.schema import prepare, refuse_foreign
+from llm_proxy.sqlite.version import SUFFIX
 
 FILE = "LLM_PROXY_STATE"
 """The variable that hands the path down; not a setting."""
@@ -95,7 +96,7 @@ def end(environ: Mapping[str, str]) -> None:
     """Remove the file of a server that has stopped, unless another start is to find it."""
     path = environ.get(FILE, "")
     if os.path.basename(path).startswith(_ALONE):
-        for name in (path, f"{path}-wal", f"{path}-shm"):
+        for name in (path, f"{path}-wal", f"{path}-shm", path + SUFFIX):
             with suppress(FileNotFoundError):
                 os.unlink(name)
 

@@ -10,7 +10,7 @@ from llm_proxy.sqlite.database import DatabaseUnusable
 APPLICATION = 0x4C4C4D50
 """What SQLite's header calls `application_id`: "LLMP"."""
 
-VERSION = 4
+VERSION = 5
 """Of the tables. A file that has another one is begun anew."""
 
 _TABLES = """
@@ -70,7 +70,7 @@ CREATE TABLE stored (
     content BLOB NOT NULL,
     UNIQUE (half, namespace, id)
 );
-INSERT INTO facts VALUES ('version', 1), ('boot', ''), ('dropped', 0);
+INSERT INTO facts VALUES ('boot', ''), ('dropped', 0);
 """
 
 STATE_TABLES = ("scripted", "counters", "limits", "stored")
@@ -100,7 +100,6 @@ def prepare(connection: sqlite3.Connection, boot: str) -> None:
         for name in STATE_TABLES:
             connection.execute(f"DELETE FROM {name}")  # noqa: S608
         connection.execute("UPDATE facts SET value = ? WHERE name = 'boot'", (boot,))
-        connection.execute(CHANGED)
 
 
 def refuse_foreign(connection: sqlite3.Connection) -> None:
@@ -115,6 +114,3 @@ def refuse_foreign(connection: sqlite3.Connection) -> None:
 
 
 _NAMES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-
-CHANGED = "UPDATE facts SET value = value + 1 WHERE name = 'version'"
-"""Says that the state has changed."""

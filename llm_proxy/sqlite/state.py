@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from llm_proxy.sqlite.database import Database
-from llm_proxy.sqlite.schema import CHANGED, STATE_TABLES
+from llm_proxy.sqlite.schema import STATE_TABLES
+from llm_proxy.sqlite.version import Version
 from llm_proxy.state import Balance, Charge, Kind, Scripted
 
 _COLUMNS = "number, kind, namespace, document, times"
@@ -24,10 +25,10 @@ class SqliteState:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._version: Version | None = None
 
     def version(self) -> int:
-        ((version,),) = self._database.read("SELECT value FROM facts WHERE name = 'version'")
-        return int(version)
+        return (self._version or self._found_version())()
 
     def scripted(self, kind: Kind) -> list[Scripted]:
         rows = self._database.read(
@@ -45,13 +46,16 @@ class SqliteState:
                 "INSERT INTO scripted (kind, namespace, document, times) VALUES (?, ?, ?, ?)",
                 (kind, namespace, written, times),
             ).lastrowid
-            connection.execute(CHANGED)
+        self._changed()
         assert number is not None
         return number
 
     def remove(self, kind: Kind, number: int) -> bool:
         with self._database.change() as connection:
-            return _removed(connection, kind, number)
+            found = _removed(connection, kind, number)
+        if found:
+            self._changed()
+        return found
 
     def take(self, kind: Kind, namespace: str) -> Scripted | None:
         first = (
@@ -72,6 +76,8 @@ class SqliteState:
                 connection.execute(
                     "UPDATE scripted SET times = times - 1 WHERE number = ?", (taken.number,)
                 )
+        if taken.times == 1:
+            self._changed()
         return taken
 
     def count(self, namespace: str, counter: str) -> int:
@@ -117,7 +123,15 @@ class SqliteState:
         with self._database.change() as connection:
             for table in STATE_TABLES:
                 connection.execute(f"DELETE FROM {table}{only}", values)  # noqa: S608
-            connection.execute(CHANGED)
+        self._changed()
+
+    def _changed(self) -> None:
+        (self._version or self._found_version()).change()
+
+    def _found_version(self) -> Version:
+        # Only now: where the file is may be told after this was made.
+        self._version = version = Version(self._database.path)
+        return version
 
 
 def _scripted(row: Sequence[Any]) -> Scripted:
@@ -127,10 +141,7 @@ def _scripted(row: Sequence[Any]) -> Scripted:
 
 def _removed(connection: sqlite3.Connection, kind: Kind, number: int) -> bool:
     where = "DELETE FROM scripted WHERE kind = ? AND number = ?"
-    found = connection.execute(where, (kind, number)).rowcount > 0
-    if found:
-        connection.execute(CHANGED)
-    return found
+    return connection.execute(where, (kind, number)).rowcount > 0
 
 
 def _filled(

@@ -68,3 +68,7 @@ class Trouble(Struct, frozen=True, kw_only=True):
     def fails(self) -> bool:
         """Whether anything goes wrong, beside what comes late."""
         return (self.error, self.spoken, self.wire, self.cut_after_seconds) != (None,) * 4
+
+
+NO_TROUBLE = Trouble()
+"""What most requests get; it is always this one."""

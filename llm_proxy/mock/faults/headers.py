@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.mock.faults import Trouble
+from llm_proxy.mock.faults import NO_TROUBLE, Trouble
 from llm_proxy.mock.faults.orders import KINDS, fault_order
 
 STATUS, RETRY_AFTER = "X-Mock-Status", "X-Mock-Retry-After"
@@ -52,7 +52,7 @@ def asked_for(headers: Mapping[str, str]) -> Trouble:
     if (raw := headers.get(DELAY.lower())) is not None:
         order["delayMs"] = float(_matched(DELAY, raw, _AMOUNT, "milliseconds, such as 500"))
     if not order or order == {"delayMs": 0}:
-        return Trouble()
+        return NO_TROUBLE
     try:
         return fault_order(order).trouble()
     except InvalidRequest as error:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from llm_proxy.chaos import Chaos
 from llm_proxy.latest import Known
 from llm_proxy.mock.chance import share_of
-from llm_proxy.mock.faults import FixtureFaults, Trouble
+from llm_proxy.mock.faults import NO_TROUBLE, FixtureFaults, Trouble
 from llm_proxy.mock.faults.headers import asked_for
 from llm_proxy.mock.faults.orders import FaultOrder, fault_order
 from llm_proxy.mock.faults.rates import by_chance
@@ -20,6 +20,7 @@ COUNTER = "chaos"
 """The counter of the requests whose trouble was left to chance, in each namespace."""
 
 NO_FAULTS = FixtureFaults()
+NO_CHAOS = Chaos()
 
 
 class Faults:
@@ -48,8 +49,10 @@ class Faults:
         Raises:
             InvalidRequest: the headers ask for it in a wrong way.
         """
-        found = Trouble()
+        found = NO_TROUBLE
         for asked in self._by_strength(headers, fixture, stream):
+            if asked is NO_TROUBLE:
+                continue
             found = replace(asked, delay_seconds=found.delay_seconds or asked.delay_seconds)
             if found.fails:
                 break
@@ -77,11 +80,11 @@ class Faults:
 
     def _queued(self, namespace: str) -> Trouble:
         queued = self._state.take("fault", namespace) if self._is_queued() else None
-        return Trouble() if queued is None else fault_order(queued.document).trouble()
+        return NO_TROUBLE if queued is None else fault_order(queued.document).trouble()
 
     def _by_chance(self, chaos: Chaos, namespace: str) -> Trouble:
-        if chaos == Chaos():
-            return Trouble()
+        if chaos == NO_CHAOS:
+            return NO_TROUBLE
         number = self._state.count(namespace, COUNTER)
         while not self._state.advance(namespace, COUNTER, number):
             number = self._state.count(namespace, COUNTER)
@@ -101,8 +104,8 @@ def _of_fixture(fixture: FixtureFaults, stream: bool) -> Trouble:
         return FaultOrder(
             kind=fault.kind, after_chunks=fault.after_chunks, seconds=fault.seconds
         ).trouble()
-    if not stream:
-        return Trouble()
+    if not stream or fixture is NO_FAULTS:
+        return NO_TROUBLE
     after, after_ms = fixture.truncate_after_chunks, fixture.disconnect_after_ms
     return Trouble(
         wire=None if after is None else WireFault("disconnect", after),

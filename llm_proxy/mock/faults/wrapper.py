@@ -6,7 +6,7 @@ from contextlib import closing
 from msgspec.structs import replace
 
 from llm_proxy.errors import ScriptedError
-from llm_proxy.mock.faults import Trouble
+from llm_proxy.mock.faults import NO_TROUBLE, Trouble
 from llm_proxy.reply import (
     ASIDES,
     Annotations,
@@ -28,6 +28,10 @@ def troubled(events: Events, trouble: Trouble, offered: Collection[str] = ()) ->
     Raises:
         ScriptedError: as the trouble says, before the first event or in the middle.
     """
+    return events if trouble is NO_TROUBLE else _troubled(events, trouble, offered)
+
+
+def _troubled(events: Events, trouble: Trouble, offered: Collection[str]) -> Events:
     with closing(events):
         if trouble.wire is not None:
             yield trouble.wire

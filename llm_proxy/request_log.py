@@ -1,0 +1,148 @@
+"""The request log: one line for each request at its end, readable by people or by machines.
+
+Written past the logging module, where making a record takes longer than the line. What comes
+from outside is looked at for secrets first; a line that holds none is written as it is.
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import quote
+
+from llm_proxy.exchange import Exchange
+from llm_proxy.reply import Fact
+from llm_proxy.settings import ServerSettings
+
+MAX_BODY_CHARACTERS = 64 * 1024
+
+_IN_MESSAGE = ("method", "path", "status")
+_LEVELS = logging.getLevelNamesMapping()
+_BARE = re.compile(r"[\w.:/@+-]+").fullmatch
+_BARE_PATH = re.compile(r"[\w./-]+", re.ASCII).fullmatch
+
+_OURS = ("end", "id")
+"""The texts of a line that nobody outside has a say in."""
+
+Level = Literal["INFO", "WARNING"]
+
+
+def tells_bodies(settings: ServerSettings) -> bool:
+    """Whether bodies are logged, and so have to be kept until the end of the request."""
+    return _least(settings) <= logging.DEBUG
+
+
+def teller(settings: ServerSettings, redacted: Callable[[str], str]) -> Callable[[Exchange], None]:
+    """What writes the line of an exchange to standard error, with its bodies where it has them.
+
+    `redacted` takes secrets out of a text.
+    """
+    least = _least(settings)
+    form = {"text": _text, "json": _json}[settings.log_format]
+
+    def tell(exchange: Exchange) -> None:
+        broken = exchange.outcome in ("failed", "upstream failed")
+        level: Level = "WARNING" if broken else "INFO"
+        if _LEVELS[level] < least:
+            return
+        line = form(level, _clean(_fields(exchange), redacted))
+        with suppress(OSError, ValueError):  # closed: no reason to answer nobody any more
+            sys.stderr.write(line + "\n")  # what it is now, as it may be replaced after the start
+
+    return tell
+
+
+def _least(settings: ServerSettings) -> int:
+    return _LEVELS[settings.log_level.upper()]
+
+
+def _text(level: Level, fields: dict[str, Any]) -> str:
+    """`time LEVEL METHOD path status key=value …`, on one line."""
+    message = _message(fields)
+    for name in _IN_MESSAGE:
+        del fields[name]
+    told = "".join([f" {name}={_value(value)}" for name, value in fields.items()])
+    return f"{_now()} {level} {message}{told}"
+
+
+def _json(level: Level, fields: dict[str, Any]) -> str:
+    """One JSON object on a line."""
+    entry = {"time": _now(), "level": level.lower(), "message": _message(fields)}
+    return json.dumps(entry | fields)
+
+
+def _message(fields: Mapping[str, Any]) -> str:
+    method, path, status = (fields[name] for name in _IN_MESSAGE)
+    if not _BARE_PATH(path):
+        path = quote(path)  # encoded again: spaces and line breaks in it would forge a field
+    return f"{method} {path} {status}"
+
+
+def _clean(fields: dict[str, Any], redacted: Callable[[str], str]) -> dict[str, Any]:
+    """The fields without secrets; most often there are none, which is found out in one go."""
+    outside = {
+        name: value
+        for name, value in fields.items()
+        if isinstance(value, str) and name not in _OURS
+    }
+    looked_at = "\n".join(outside.values())
+    if redacted(looked_at) == looked_at:
+        return fields
+    return fields | {name: redacted(value) for name, value in outside.items()}
+
+
+def _fields(exchange: Exchange) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "method": exchange.method,
+        "path": exchange.path,
+        "status": exchange.status,
+    }
+    if exchange.model is not None:
+        fields["model"], fields["stream"] = exchange.model, exchange.stream
+    if exchange.origin:
+        fields["source"] = exchange.origin
+    if exchange.usage is not None:
+        fields["prompt_tokens"] = exchange.usage.prompt_tokens
+        fields["completion_tokens"] = exchange.usage.completion_tokens
+    if exchange.notes:
+        fields |= _noted(exchange.notes)
+    fields["ms"] = round(exchange.seconds * 1000, 1)
+    fields["bytes"] = exchange.size
+    fields["end"] = exchange.outcome
+    fields["id"] = exchange.id
+    if exchange.keep_bodies:
+        fields["request"] = _shortened(exchange.request_body)
+        if objections := exchange.objections():
+            fields["warnings"] = " ".join(objection.message for objection in objections)
+        fields["response"] = _shortened(b"".join(exchange.response_body))
+    return fields
+
+
+def _noted(notes: Sequence[Mapping[str, Fact]]) -> Mapping[str, Any]:
+    """The facts that sources told; those of several replies side by side, as `3,5`."""
+    names = dict.fromkeys(name for facts in notes for name in facts)
+    told = {name: [facts.get(name, "-") for facts in notes] for name in names}
+    return {
+        name: facts[0] if len(facts) == 1 else ",".join(map(str, facts))
+        for name, facts in told.items()
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _shortened(body: bytes) -> str:
+    text = body[: 4 * MAX_BODY_CHARACTERS].decode(errors="replace")
+    return text if len(text) <= MAX_BODY_CHARACTERS else text[:MAX_BODY_CHARACTERS] + "…"
+
+
+def _value(value: object) -> str:
+    """A value of the text form: bare where it can be told apart from the next key."""
+    if isinstance(value, str):
+        return value if _BARE(value) else json.dumps(value, ensure_ascii=not value.isprintable())
+    return str(value).lower() if isinstance(value, bool) else str(value)
