@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from llm_proxy.exchange import Exchange
 from llm_proxy.metrics.counted import Counted
-from llm_proxy.metrics.histogram import BulkHistogram, gaps
+from llm_proxy.metrics.ended import gaps
+from llm_proxy.metrics.histogram import BulkHistogram
 from llm_proxy.metrics.labels import MAX_VALUES, Bounded
 from llm_proxy.reply import Fact
 from llm_proxy.ticks import MAX_TICKS

@@ -1,8 +1,8 @@
 """What is counted, from the first exchange on: the meters of this process, made when needed.
 
-Exchanges wait until some of them can be counted together. Must not import prometheus-client
-before that. gunicorn with --preload makes the application before it starts, and only then is it
-known where its workers are to count.
+What there is to count waits until some of it can be counted together. Must not import
+prometheus-client before that: gunicorn with --preload makes the application before it starts,
+and only then is it known where its workers are to count.
 """
 
 import logging
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from llm_proxy.behind import Behind
 from llm_proxy.exchange import Exchange
+from llm_proxy.metrics.ended import Ended, ended
 from llm_proxy.metrics.labels import route
 from llm_proxy.reply import Fact
 
@@ -32,7 +33,7 @@ class Counted:
         self._redacted = redacted
         self._meters: Meters | None = None
         self._lock = Lock()
-        self._behind: Behind[Exchange | str] = Behind(self._count)
+        self._behind: Behind[Ended | str] = Behind(self._count)
 
     def streams(self, exchange: Exchange) -> None:
         self._put(route(exchange))
@@ -41,7 +42,7 @@ class Counted:
         pass  # counted when the facts are all there
 
     def ended(self, exchange: Exchange) -> None:
-        self._put(exchange)
+        self._put(ended(exchange))
 
     def exposed(self, accepted: str) -> tuple[bytes, str]:
         """As `Meters.exposed`; with all that this process has to count by now."""
@@ -58,12 +59,12 @@ class Counted:
                     self._meters = Meters(self._models, self._redacted)
         return self._meters
 
-    def _put(self, one: Exchange | str) -> None:
+    def _put(self, one: Ended | str) -> None:
         """Have an exchange counted that is over, or the route of a stream that is open."""
         if not self._behind.put(one):  # so many wait that nothing is won by waiting with them
             self._count([one], 0)
 
-    def _count(self, some: Sequence[Exchange | str], _: int) -> None:
+    def _count(self, some: Sequence[Ended | str], _: int) -> None:
         try:
             meters = self.meters()
             meters.streams([one for one in some if isinstance(one, str)])

@@ -5,9 +5,7 @@ may. So values are sorted into buckets here, and only the sums are written down.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from itertools import islice
-from operator import sub
+from collections.abc import Iterable
 
 from prometheus_client import Histogram
 
@@ -27,12 +25,3 @@ class BulkHistogram(Histogram):
             if below == len(ordered):
                 break
         self._sum.inc(sum(ordered))
-
-
-def gaps(moments: Sequence[float]) -> tuple[list[float], int]:
-    """How long after each moment another one came, and how often that was the same moment.
-
-    The moments are in order. What was sent together came at one moment, so most gaps may be none.
-    """
-    distinct = list(dict.fromkeys(moments))
-    return list(map(sub, islice(distinct, 1, None), distinct)), len(moments) - len(distinct)

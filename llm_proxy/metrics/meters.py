@@ -6,7 +6,8 @@ or for several: `counted` imports this module when that is known.
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, Metric, values
@@ -16,12 +17,11 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.values import MultiProcessValue
 
-from llm_proxy.exchange import Exchange
-from llm_proxy.metrics.histogram import BulkHistogram, gaps
-from llm_proxy.metrics.labels import Bounded, method, route, status_class
+from llm_proxy.metrics.ended import Ended
+from llm_proxy.metrics.histogram import BulkHistogram
+from llm_proxy.metrics.labels import Bounded, status_class
 from llm_proxy.metrics.place import FOLDER, SEAT
 from llm_proxy.reply import Fact
-from llm_proxy.ticks import MAX_TICKS
 
 WHOLE_SECONDS = (
     0.001,
@@ -134,46 +134,36 @@ class Meters:
         for where, count in Counter(routes).items():
             self._open.labels(where).inc(count)
 
-    def ended(self, exchanges: Iterable[Exchange]) -> None:
+    def ended(self, exchanges: Iterable[Ended]) -> None:
         """Count exchanges that are over: those that are alike together, as each count costs."""
         seconds: defaultdict[tuple[str, ...], list[float]] = defaultdict(list)
         tokens: Counter[tuple[str, ...]] = Counter()
-        streams: defaultdict[tuple[str, str], list[Exchange]] = defaultdict(list)
-        for exchange in exchanges:
-            where, model = route(exchange), self._model(exchange.model or "")
-            stream = "true" if exchange.open else "false"
-            how = (method(exchange), where, model, str(exchange.status), exchange.outcome)
-            seconds[stream, *how].append(exchange.seconds)
-            if exchange.open:
-                streams[where, model].append(exchange)
-            if (usage := exchange.usage) is not None:
-                tokens[where, model, "prompt"] += usage.prompt_tokens
-                tokens[where, model, "completion"] += usage.completion_tokens
-            for facts in exchange.notes:
+        streams: defaultdict[tuple[str, str], list[Ended]] = defaultdict(list)
+        for one in exchanges:
+            where, model = one.route, self._model(one.model)
+            stream = "true" if one.stream else "false"
+            seconds[stream, one.method, where, model, str(one.status), one.outcome].append(
+                one.seconds
+            )
+            if one.stream:
+                streams[where, model].append(one)
+            if one.usage is not None:
+                tokens[where, model, "prompt"] += one.usage.prompt_tokens
+                tokens[where, model, "completion"] += one.usage.completion_tokens
+            for facts in one.notes:
                 self._noted(facts)
         for (stream, *named), lasted in seconds.items():
             self._requests.labels(*named).inc(len(lasted))
             self._duration.labels(named[1], stream).observe_all(lasted)
         for what, count in tokens.items():
             self._tokens.labels(*what).inc(count)
-        for labels, ended in streams.items():
-            self._ended_streams(*labels, ended)
-
-    def _ended_streams(self, where: str, model: str, ended: Sequence[Exchange]) -> None:
-        self._open.labels(where).dec(len(ended))
-        firsts: list[float] = []
-        between: list[float] = []
-        zeros = 0
-        for exchange in ended:
-            moments = exchange.ticks
-            if 0 < len(moments) < MAX_TICKS:  # else the first one may have been dropped
-                firsts.append(moments[0] - exchange.began)
-            some, at_once = gaps(moments)
-            between += some
-            zeros += at_once
-        if firsts:
-            self._first.labels(where, model).observe_all(firsts)
-        self._gaps.labels(where, model).observe_all(between, zeros)
+        for (where, model), over in streams.items():
+            self._open.labels(where).dec(len(over))
+            if firsts := [one.first for one in over if one.first is not None]:
+                self._first.labels(where, model).observe_all(firsts)
+            between = chain.from_iterable(one.gaps for one in over)
+            together = sum(one.together for one in over)
+            self._gaps.labels(where, model).observe_all(between, together)
 
     def exposed(self, accepted: str) -> tuple[bytes, str]:
         """All metrics as text in the form that `accepted` prefers, and its media type."""

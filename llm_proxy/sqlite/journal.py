@@ -18,7 +18,6 @@ from llm_proxy.journal.entry import Entry, Found, Wanted
 from llm_proxy.journal.hindsight import Understanding, counted, whole
 from llm_proxy.journal.redacted import Redacted
 from llm_proxy.sqlite.database import Database, DatabaseUnusable
-from llm_proxy.trace import Trace
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +54,33 @@ DELETE FROM exchanges WHERE number <= (
 """
 
 
+class _Slot:
+    """One exchange on its way into the file.
+
+    While it goes on there is the `exchange`, and when it is over the `row`. `taken` says that
+    whoever writes has looked at it: what changes later is to be written anew. `number` is that
+    of its row in the file, if it has one.
+    """
+
+    __slots__ = ("exchange", "number", "row", "taken")
+
+    def __init__(self) -> None:
+        self.exchange: Exchange | None = None
+        self.row: _Row | None = None
+        self.taken = True
+        self.number: int | None = None
+
+    def take(self, redacted: Redacted) -> _Row:
+        """The row as it is now."""
+        self.taken = True  # before it is looked at
+        exchange = self.exchange
+        row = self.row  # which is there before the exchange is let go
+        if row is None:
+            assert exchange is not None
+            row = _row(account(exchange, redacted))
+        return row
+
+
 class SqliteJournal:
     """Keeps `journal.entry.Journal`: the last `limit` exchanges, without what `redacted` finds.
 
@@ -81,11 +107,32 @@ class SqliteJournal:
 
     def record(self, exchange: Exchange) -> None:
         trace = exchange.trace
-        if trace is None or trace.waiting:  # then it is still to be looked at
+        if trace is None:
             return
-        trace.waiting = True
-        if not self._behind.put(exchange, len(exchange.request_body)):
-            trace.waiting = False
+        slot: _Slot | None = trace.written
+        if slot is None:
+            slot = trace.written = _Slot()
+            if not exchange.over:
+                slot.exchange = exchange
+                self._put(slot, exchange)
+                return
+        elif not exchange.over:
+            return
+        # The answer is gone, and what was needed for it is still at hand. To hold on to that for
+        # a batch costs more than the account: the next requests would find no warm memory.
+        try:
+            slot.row = _row(account(exchange, self._redacted))
+        except Exception:
+            log.exception("The journal could not keep %s", exchange.id)
+            return
+        slot.exchange = None
+        if slot.taken:  # or was never put
+            self._put(slot, exchange)
+
+    def _put(self, slot: "_Slot", exchange: Exchange) -> None:
+        slot.taken = False
+        if not self._behind.put(slot, len(exchange.request_body)):
+            slot.taken = True
 
     def read(self, wanted: Wanted) -> list[Entry]:
         return [self._entry(row) for row in self._rows(_COLUMNS, wanted)]
@@ -143,17 +190,12 @@ class SqliteJournal:
         query = f"SELECT {columns} FROM exchanges{where} ORDER BY number DESC LIMIT ?"  # noqa: S608
         return self._database.read(query, *values, wanted.limit)
 
-    def _write(self, exchanges: Sequence[Exchange], dropped: int) -> None:
-        """Write down how each of the exchanges is now, in one transaction."""
-        traces, rows = [], []
-        for exchange in exchanges:
-            assert exchange.trace is not None
-            exchange.trace.waiting = False  # before it is looked at: what changes later is new
-            traces.append(exchange.trace)
-            rows.append(_row(account(exchange, self._redacted)))
+    def _write(self, slots: Sequence[_Slot], dropped: int) -> None:
+        """Write down what is known of exchanges by now, in one transaction."""
+        rows = [slot.take(self._redacted) for slot in slots]
         try:
             with self._database.change() as connection:
-                self._put(connection, traces, rows)
+                self._insert(connection, slots, rows)
                 if dropped:
                     connection.execute(
                         "UPDATE facts SET value = value + ? WHERE name = 'dropped'", (dropped,)
@@ -162,25 +204,25 @@ class SqliteJournal:
             # Clients have their answers all the same: a full disk must not take that away.
             log.warning("The journal could not keep %d exchanges: %s", len(rows), error)
 
-    def _put(
-        self, connection: sqlite3.Connection, traces: Sequence[Trace], rows: Sequence[_Row]
+    def _insert(
+        self, connection: sqlite3.Connection, slots: Sequence[_Slot], rows: Sequence[_Row]
     ) -> None:
-        new: list[tuple[Trace, _Row]] = []
-        for trace, row in zip(traces, rows, strict=True):
+        new: list[tuple[_Slot, _Row]] = []
+        for slot, row in zip(slots, rows, strict=True):
             self._uncounted += row[_BYTES]
-            if trace.number is None:
-                new.append((trace, row))
+            if slot.number is None:
+                new.append((slot, row))
             else:
-                connection.execute(_REPLACE, (*row, trace.number))
+                connection.execute(_REPLACE, (*row, slot.number))
         at = last = 0
         for count in _AT_ONCE:
             while len(new) - at >= count:
                 some = new[at : at + count]
                 values = list(chain.from_iterable(row for _, row in some))
                 last = connection.execute(_INSERTS[count], values).lastrowid or 0
-                # One statement gives the rows numbers one after the other.
-                for number, (trace, _) in enumerate(some, last - count + 1):
-                    trace.number = number
+                # One statement gives its rows numbers one after the other.
+                for number, (slot, _) in enumerate(some, last - count + 1):
+                    slot.number = number
                 at += count
         self._make_room(connection, last)
 
