@@ -4,7 +4,7 @@ Runs in the thread that writes, not in the one that answers, and yet slows the a
 can still be made when somebody reads is left to `hindsight`. Knows no database.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -37,10 +37,14 @@ _encoded = msgspec.json.Encoder().encode
 
 
 class Account(NamedTuple):
-    """What is written down of an exchange: what is listed, and the rest as JSON and bytes."""
+    """What is written down of an exchange: what is listed, and the rest as JSON and bytes.
+
+    `answered` has the headers and the beginning of the answer, and `details` has what else there is.
+    """
 
     entry: Entry
     details: str
+    answered: str
     timeline: bytes
 
 
@@ -51,10 +55,10 @@ class _Reply(Struct, frozen=True):
 class _Details(Struct, frozen=True, rename="camel", omit_defaults=True):
     """What `hindsight.NOTHING` tells of. The last three are made now only if they have to be."""
 
-    query: str
-    headers: Mapping[str, str]
-    peer: str
-    key_fingerprint: str
+    query: str = ""
+    headers: Mapping[str, str] = {}
+    peer: str = ""
+    key_fingerprint: str = ""
     error: Mapping[str, Any] | None = None
     fault: WireFault | None = None
     notes: Sequence[Mapping[str, Fact]] = []
@@ -63,8 +67,6 @@ class _Details(Struct, frozen=True, rename="camel", omit_defaults=True):
     reasoning_tokens: int = 0
     cached_tokens: int = 0
     events_left_out: int = 0
-    answer_headers: Mapping[str, str] = {}
-    response: str = ""
     request_digest: str = ""
     understood: Mapping[str, Any] | None = None
     warnings: Sequence[Mapping[str, Any]] = []
@@ -77,15 +79,14 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
     over = exchange.over  # before all that changes until it is
     at = trace.at[:]  # before the events, one more of which may just be coming
     events = trace.events[: len(at)]
-    said = timeline.plain(events, at)
+    said = timeline.plain(events, at) if events else None
     choices = folded(trace, events, said)
     asked, usage, error = exchange.asked, exchange.usage, exchange.error
     headers = trace.headers
-    trace.answer_headers = tuple(trace.answer_headers)  # may be told once only
     most = MAX_STREAM_BYTES if exchange.open else MAX_ANSWER_BYTES
     details = _Details(
         query=trace.query,
-        headers=_told(headers.items()),
+        headers=_told(headers),
         peer=trace.peer,
         key_fingerprint=key_namespace(bearer_key(headers)),
         error=None if error is None else _error(error),
@@ -96,9 +97,9 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         reasoning_tokens=usage.reasoning_tokens if usage else 0,
         cached_tokens=usage.cached_tokens if usage else 0,
         events_left_out=trace.left_out,
-        answer_headers=_told((name.lower(), value) for name, value in trace.answer_headers),
-        response=b"".join(trace.pieces)[:most].decode(errors="replace"),
     )
+    sent = b"".join(trace.pieces)[:most].decode(errors="replace")
+    answered = _encoded((trace.answer_headers, sent)).decode()
     shown = (
         exchange.namespace,
         exchange.path,
@@ -110,7 +111,9 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
     )
     told = _encoded(details).decode()
     request, warning_count = _as_sent(exchange), UNCOUNTED if asked else 0
-    if request is None or not redacted.clears("\n".join((*shown, request, told))):
+    # An answer that we made of a reply has nothing but what is in that, and names of ours.
+    looked_at = (*shown, request or "", told, "" if choices and error is None else answered)
+    if request is None or not redacted.clears("\n".join(looked_at)):
         # Of what is kept then it could not be found out how the request had been understood.
         warnings = warnings_of(asked, exchange.objections(), exchange.origin)
         details = replace(
@@ -121,6 +124,7 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         )
         told, warning_count = redacted_document(_encoded(details), redacted), len(warnings)
         shown = tuple(map(redacted, shown))  # type: ignore[assignment]
+        answered = redacted_document(answered.encode(), redacted)
         legible = len(exchange.request_body) <= MAX_REQUEST_BYTES
         body = exchange.request_body or NO_REQUEST.encode()
         request = redacted_document(body, redacted) if legible else NO_REQUEST
@@ -150,7 +154,7 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         question=question,
         answer=answer,
     )
-    return Account(entry, told, timeline.kept(events, at, exchange.began, said))
+    return Account(entry, told, answered, timeline.kept(events, at, exchange.began, said))
 
 
 def _as_sent(exchange: Exchange) -> str | None:
@@ -168,8 +172,8 @@ def _as_sent(exchange: Exchange) -> str | None:
         return None
 
 
-def _told(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return {name: value for name, value in headers if name not in _NOT_TOLD}
+def _told(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in headers.items() if name not in _NOT_TOLD}
 
 
 def _error(error: ProxyError) -> Mapping[str, Any]:

@@ -67,10 +67,17 @@ def counted(entry: Entry, understanding: Understanding) -> Entry:
 
 
 def whole(
-    entry: Entry, details: str, line: bytes, understanding: Understanding
+    entry: Entry, details: str, answered: str, line: bytes, understanding: Understanding
 ) -> tuple[Entry, Mapping[str, Any]]:
     """The entry with its warnings counted, and its details, as they were kept, with the rest."""
-    told = {**NOTHING, **msgspec.json.decode(details), "timeline": timeline.read(line)}
+    headers, response = msgspec.json.decode(answered)
+    told = {
+        **NOTHING,
+        **msgspec.json.decode(details),
+        "answerHeaders": {name.lower(): value for name, value in headers},
+        "response": response,
+        "timeline": timeline.read(line),
+    }
     if told["reply"]:
         told["reply"] = {"choices": [shown(choice) for choice in told["reply"]["choices"]]}
     if entry.request_bytes and not told["requestDigest"]:

@@ -116,6 +116,8 @@ def kept(
 
     Moments are counted from `began`. A reply that is one text, `said`, is kept as such.
     """
+    if not events:
+        return b""
     if said is not None:
         lengths = list(map(len, said.pieces))
         if len(said.at) <= MAX_TIMED:

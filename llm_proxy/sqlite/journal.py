@@ -30,9 +30,11 @@ _STEPS = 20
 _Row = tuple[Any, ...]
 
 _COLUMNS = ", ".join(Entry.__struct_fields__)
-_EVERYTHING = f"{_COLUMNS}, number, details, timeline"
-_WRITTEN = (*Entry.__struct_fields__, "bytes", "details", "timeline")
+_EVERYTHING = f"{_COLUMNS}, number, details, answered, timeline"
+_WRITTEN = (*Entry.__struct_fields__, "bytes", "details", "answered", "timeline")
 _REQUEST, _BYTES = _WRITTEN.index("request"), _WRITTEN.index("bytes")
+
+_SEARCHED = ("request", "details", "answered")
 
 _CHANGES = ", ".join(f"{name} = ?" for name in _WRITTEN)
 _REPLACE = f"UPDATE exchanges SET {_CHANGES} WHERE number = ?"  # noqa: S608
@@ -180,8 +182,8 @@ class SqliteJournal:
         return counted(_kept_entry(row), self._understanding)
 
     def _found(self, row: Sequence[Any]) -> Found:
-        *entry, number, details, line = row
-        seen, known = whole(_kept_entry(entry), details, line, self._understanding)
+        *entry, number, details, answered, line = row
+        seen, known = whole(_kept_entry(entry), details, answered, line, self._understanding)
         return Found(number, seen, known)
 
     def _rows(self, columns: str, wanted: Wanted) -> list[Any]:
@@ -237,10 +239,11 @@ class SqliteJournal:
 
 
 def _row(account: Account) -> _Row:
-    entry, details, line = account
+    entry, details, answered, line = account
     values = list(astuple(entry))
     values[_REQUEST] = request = bytes(entry.request).decode()
-    return (*values, len(request) + len(details) + len(line), details, line)
+    size = len(request) + len(details) + len(answered) + len(line)
+    return (*values, size, details, answered, line)
 
 
 def _where(wanted: Wanted, limit: int | None = None) -> tuple[str, list[Any]]:
@@ -264,8 +267,8 @@ def _where(wanted: Wanted, limit: int | None = None) -> tuple[str, list[Any]]:
         # As it may stand in JSON: as it is, or with all but ASCII escaped.
         forms = {json.dumps(wanted.text, ensure_ascii=only)[1:-1] for only in (True, False)}
         patterns = [f"%{_escaped(form)}%" for form in sorted(forms)]
-        told = [f"{name} LIKE ? ESCAPE '~'" for name in ("request", "details") for _ in patterns]
-        ask(" OR ".join(told), *patterns, *patterns)
+        told = [f"{name} LIKE ? ESCAPE '~'" for name in _SEARCHED for _ in patterns]
+        ask(" OR ".join(told), *patterns * len(_SEARCHED))
     if limit is not None:
         ask("number > (SELECT max(number) FROM exchanges) - ?", limit)
     if wanted.before is not None:

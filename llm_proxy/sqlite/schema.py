@@ -58,6 +58,7 @@ CREATE TABLE exchanges (
     bytes INTEGER NOT NULL,
     request TEXT NOT NULL,
     details TEXT NOT NULL,
+    answered TEXT NOT NULL,
     timeline BLOB NOT NULL
 );
 CREATE TABLE stored (
