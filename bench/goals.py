@@ -32,6 +32,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 OURS = "ours"
 GRANIAN = "ours, granian"
+UNRECORDED = "ours, without records"
 
 GOALS = (
     Goal(name="1 JSON reply ÷ bare WSGI, gunicorn", figure=("JSON reply", OURS),
@@ -80,6 +81,10 @@ GOALS = (
          over=("Growth: 10 fixtures", OURS), at_most=1.5),
     Goal(name="6 request of 10 MB ÷ 10 of 1 MB", figure=("Growth: request of 10 MB", OURS),
          over=("Growth: 10 requests of 1 MB", OURS), at_most=1.2),
+    Goal(name="records ÷ none, JSON reply", figure=("Records: JSON reply", OURS),
+         over=("Records: JSON reply", UNRECORDED), at_most=1.15),
+    Goal(name="records ÷ none, chunk", figure=("Records: chunk", OURS),
+         over=("Records: chunk", UNRECORDED), at_most=1.05),
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from flask import Flask
 
@@ -9,10 +10,13 @@ from llm_proxy import adapter, control, hooks, inspector, logs, metrics, mock, r
 from llm_proxy.edge import Edge
 from llm_proxy.exchange import Traces
 from llm_proxy.front import Front, View
+from llm_proxy.journal.hindsight import Understanding
+from llm_proxy.journal.redacted import AsSent
 from llm_proxy.keys import Keys
 from llm_proxy.metrics import place as metrics_place
 from llm_proxy.metrics.counted import Counted
 from llm_proxy.mock import profiles
+from llm_proxy.openai_api.again import understood_again
 from llm_proxy.settings import Settings, SettingsError, from_env
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.database import DatabaseUnusable
@@ -50,8 +54,9 @@ def composed(settings: Settings | None = None) -> Flask:
     journal = None
     if server.journal != "off":
         # By a connection of its own: nobody who answers a request is to wait while it is written.
-        kept_back = redacted if server.journal_redacted else str
-        journal = SqliteJournal(place.database(whereabouts), server.journal_max, kept_back)
+        kept_back = redacted if server.journal_redacted else AsSent()
+        own = place.database(whereabouts)
+        journal = SqliteJournal(own, server.journal_max, kept_back, _understanding(settings))
     models = (*settings.mock.models, *(one.model for one in settings.upstreams))
     counted = Counted(models, redacted)
     if metrics_place.FOLDER in environ:  # a worker, better ready before its first request
@@ -95,6 +100,16 @@ def composed(settings: Settings | None = None) -> Flask:
         views |= {prefix + path: view for path, view in half.views.items()}
     app.wsgi_app = Front(edge, views, app.wsgi_app)  # type: ignore[method-assign]
     return app
+
+
+def _understanding(settings: Settings) -> Understanding:
+    """What the halves make of a request, told anew; each has models of its own."""
+    halves = {
+        "mock": settings.mock.models,
+        "adapter": tuple(one.model for one in settings.upstreams),
+    }
+    below = {f"/{name}/": models for name, models in halves.items()}
+    return partial(understood_again, below | {"/": halves[settings.server.v1]})
 
 
 def _traces(environ: Mapping[str, str], redacted: Callable[[str], str]) -> Traces | None:

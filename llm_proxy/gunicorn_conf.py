@@ -4,6 +4,7 @@ Every setting can be overridden on the command line. `WEB_CONCURRENCY` sets the 
 worker processes; one is enough, as a worker here mostly waits.
 """
 
+import gc
 import itertools
 import os
 import signal
@@ -96,6 +97,15 @@ def post_fork(_: Any, worker: Any) -> None:
     os.environ[metrics_place.SEAT] = str(worker.seat)
     progress.begin(worker.age)
     lifetime.watch(lambda: not worker.alive)
+
+
+def post_worker_init(_: Any) -> None:
+    """Have the garbage collector leave out what is there from the start, which stays.
+
+    It would look through all of it again and again, as exchanges wait to be recorded.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def child_exit(_: Any, worker: Any) -> None:

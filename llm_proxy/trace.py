@@ -5,6 +5,7 @@ it is made later, by another thread. Knows no Flask, no JSON and no journal.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from llm_proxy.reply import Reply, Said, TextRun
 
@@ -22,7 +23,7 @@ class Trace:
     `at` has the moment of each of the `events`, on the monotonic clock; `left_out` counts
     those that are not kept. `pieces` are the first bytes of the answer. A reply that was not
     streamed is in `reply`. `read_on` says that the client went on reading after it had closed
-    its side of the connection. `waiting` and `number` belong to whoever writes it down.
+    its side of the connection. `written` belongs to whoever writes it down.
     """
 
     def __init__(self, headers: Mapping[str, str], query: str = "", peer: str = "") -> None:
@@ -36,5 +37,4 @@ class Trace:
         self.reply: Reply | None = None
         self.answer_headers: Iterable[tuple[str, str]] = ()
         self.read_on = False
-        self.waiting = False
-        self.number: int | None = None
+        self.written: Any = None

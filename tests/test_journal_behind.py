@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from llm_proxy import behind
+from llm_proxy.behind import Behind
 from llm_proxy.exchange import Exchange
-from llm_proxy.journal import behind, timeline
-from llm_proxy.journal.behind import Behind
+from llm_proxy.journal import timeline
 from llm_proxy.journal.entry import Wanted
 from llm_proxy.journal.progress import Progress
 from llm_proxy.logs import Redactor
@@ -83,9 +84,9 @@ def test_what_comes_faster_than_it_is_written_is_dropped_and_counted(
 def test_requests_that_wait_take_only_so_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(behind, "MAX_WAITING_BYTES", 100)
     written: list[int] = []
-    queue = Behind(lambda _, dropped: written.append(dropped))
+    queue: Behind[bytes] = Behind(lambda _, dropped: written.append(dropped))
     for _ in range(3):
-        queue.put(exchange(b"x" * 45))
+        queue.put(b"", 45)
     queue.settle()
     assert sum(written) == 1
 
@@ -110,12 +111,13 @@ def test_a_writer_that_fails_does_not_hold_up_its_readers() -> None:
 
 def test_progress_is_waited_for_and_the_dead_are_not() -> None:
     progress = Progress()
+    seven, eight = progress.of(7), progress.of(8)
     assert progress.settle(0)
-    progress.take(7, 3)
+    seven.take(3)
     assert not progress.settle(0.01)
-    progress.write(7, 3)
+    seven.write(3)
     assert progress.settle(0)
-    progress.take(8, 1)
+    eight.take(1)
     progress.clear(8)
     assert progress.settle(0)
 
@@ -132,7 +134,7 @@ def test_progress_is_waited_for_and_the_dead_are_not() -> None:
 )
 def test_a_time_line_is_read_as_it_was_kept(events: list[Said], line: str) -> None:
     at = [10.0 + number / 4 for number in range(len(events))]
-    kept = timeline.kept(events, at, 10.0, timeline.plain_texts(events))
+    kept = timeline.kept(events, at, 10.0, timeline.plain(events, at))
     read = timeline.read(kept)
     assert [one.ms for one in read] == [number * 250.0 for number in range(len(events))]
     assert [one.kind for one in read] == [word.split()[0] for word in line.split(", ") if word]
@@ -142,7 +144,7 @@ def test_a_time_line_is_read_as_it_was_kept(events: list[Said], line: str) -> No
 def test_a_long_time_line_is_thinned_and_loses_no_character(more: list[Event]) -> None:
     events: list[Any] = [*more, *(TextDelta("ab") for _ in range(9_999)), Finish()]
     at = [float(number) for number in range(len(events))]
-    kept = timeline.kept(events, at, 0.0, timeline.plain_texts(events))
+    kept = timeline.kept(events, at, 0.0, timeline.plain(events, at))
     read = timeline.read(kept)
     assert len(read) <= timeline.MAX_TIMED + 1
     assert sum(one.characters for one in read if one.kind == "text") == 2 * 9_999

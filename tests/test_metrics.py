@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from llm_proxy.exchange import Exchange
 from llm_proxy.metrics.counted import Counted
+from llm_proxy.metrics.ended import gaps
 from llm_proxy.metrics.histogram import BulkHistogram
 from llm_proxy.metrics.labels import MAX_VALUES, Bounded
 from llm_proxy.reply import Fact
@@ -199,7 +200,7 @@ def test_the_state_of_the_breaker_is_what_the_calls_showed(
 def test_gaps_are_put_into_the_buckets_that_single_values_would_be_put_into() -> None:
     moments = [5.0, 5.0, 5.25, 5.5, 6.5, 100.0]
     together, single = CollectorRegistry(), CollectorRegistry()
-    BulkHistogram("gaps", "h", buckets=(0.25, 1), registry=together).observe_gaps(moments)
+    BulkHistogram("gaps", "h", buckets=(0.25, 1), registry=together).observe_all(*gaps(moments))
     one_by_one = Histogram("gaps", "h", buckets=(0.25, 1), registry=single)
     for before, after in pairwise(moments):
         one_by_one.observe(after - before)

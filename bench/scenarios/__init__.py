@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from bench.run import Run
 from bench.scenarios import (
     adapter,
+    cost,
     growth,
     in_process,
     json_reply,
@@ -31,4 +32,5 @@ SCENARIOS: Mapping[str, Scenario] = {
     "memory": memory.measure,
     "start": start.measure,
     "growth": growth.measure,
+    "cost": cost.measure,
 }

@@ -3,22 +3,14 @@
 from llm_proxy.errors import ProxyError
 from llm_proxy.journal.entry import Found
 from llm_proxy.openai_api import embeddings
+from llm_proxy.openai_api.again import surface_of
 from llm_proxy.openai_api.embeddings import EmbeddingRequest
-from llm_proxy.openai_api.surface import Surface
-from llm_proxy.openai_api.surfaces import SURFACES
 from llm_proxy.reply import ChatRequest
 
 EMBEDDINGS = "/embeddings"
 
 HIDDEN, STAND_IN = "***", "\ue000"
 """What stands for a secret in the journal; and, while a fixture is made, for that."""
-
-
-def surface_of(path: str) -> Surface | None:
-    """The surface that is served at a path, below whatever base."""
-    # The longest one first: /chat/completions ends in /completions.
-    by_length = sorted(SURFACES, key=lambda surface: len(surface.path), reverse=True)
-    return next((one for one in by_length if path.rstrip("/").endswith(one.path)), None)
 
 
 def chat_asked(found: Found, *, stand_in: str = HIDDEN) -> ChatRequest | None:

@@ -9,13 +9,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from llm_proxy.control.asked import HIDDEN, STAND_IN, chat_asked, surface_of
+from llm_proxy.control.asked import HIDDEN, STAND_IN, chat_asked
 from llm_proxy.errors import NotServed
 from llm_proxy.journal.entry import Found
 from llm_proxy.journal.timeline import Kind, Timed
 from llm_proxy.mock.recording.answer import Heard
 from llm_proxy.mock.recording.fixture import reply_fixture
 from llm_proxy.mock.recording.matching import match_of
+from llm_proxy.openai_api.again import surface_of
 from llm_proxy.openai_api.decoder import Decoded
 from llm_proxy.reply import (
     Finish,

@@ -1,81 +1,75 @@
 """The account of an exchange: what is written down of it, made of what it held on to.
 
-Runs in the thread that writes, not in the one that answers. Knows no database.
+Runs in the thread that writes, not in the one that answers, and yet slows the answers: what
+can still be made when somebody reads is left to `hindsight`. Knows no database.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from llm_proxy.errors import ProxyError
 from llm_proxy.exchange import Exchange
-from llm_proxy.folding import collect
 from llm_proxy.journal import timeline
-from llm_proxy.journal.entry import MAX_REQUEST_BYTES, Entry
-from llm_proxy.journal.redacted import redacted_document
-from llm_proxy.journal.timeline import plain_texts
+from llm_proxy.journal.entry import MAX_REQUEST_BYTES, UNCOUNTED, Entry
+from llm_proxy.journal.folded import Folded, beginning, folded
+from llm_proxy.journal.hindsight import digest, understood
+from llm_proxy.journal.redacted import Redacted, redacted_document
 from llm_proxy.journal.warnings import warnings_of
 from llm_proxy.namespaces import bearer_key, key_namespace
-from llm_proxy.reply import ChatRequest, Choice, Finish
-from llm_proxy.trace import MAX_ANSWER_BYTES, Trace
-
-MAX_SAID = 64 * 1024
-"""Characters that are kept of each text of a reply."""
-
-MAX_MESSAGES = 200
-"""The last ones of a conversation, of which it is told how they were understood."""
+from llm_proxy.reply import Fact, WireFault
+from llm_proxy.trace import MAX_ANSWER_BYTES
 
 MAX_SHOWN = 200
 """Characters of `question` and `answer`."""
 
+MAX_STREAM_BYTES = 2 * 1024
+"""Of a stream so much is kept of its beginning as it was sent: its events are kept, too."""
+
+NO_REQUEST = "null"
+
 _NOT_TOLD = frozenset({"authorization", "cookie", "proxy-authorization", "api-key", "x-api-key"})
 
-Redacted = Callable[[str], str]
+_encoded = msgspec.json.Encoder().encode
 
 
 class Account(NamedTuple):
-    """What is written down of an exchange: what is listed, and the rest as JSON and bytes."""
+    """What is written down of an exchange: what is listed, and the rest as JSON and bytes.
+
+    `answered` has the headers and the beginning of the answer, and `details` has what else there is.
+    """
 
     entry: Entry
     details: str
+    answered: str
     timeline: bytes
 
 
-NOTHING: Mapping[str, Any] = {
-    "query": "",
-    "headers": {},
-    "peer": "",
-    "keyFingerprint": "",
-    "requestDigest": "",
-    "understood": None,
-    "warnings": [],
-    "error": None,
-    "fault": None,
-    "notes": [],
-    "readOn": False,
-    "reply": None,
-    "reasoningTokens": 0,
-    "cachedTokens": 0,
-    "eventsLeftOut": 0,
-    "answerHeaders": {},
-    "response": "",
-}
-"""The details of an exchange of which nothing is known.
+class _Reply(Struct, frozen=True):
+    choices: Sequence[Folded]
 
-- `query`, `headers`, `peer`, `keyFingerprint`, `requestDigest`: of the request. Headers that
-  hold keys are left out.
-- `understood`: the request as the server took it, without the conversation's texts.
-- `warnings`: objects with `kind` (`refused`, `unknown`, `ignored`), `param`, `message`.
-- `error`: `status`, `type`, `code`, `param`, `message` of the error that it was answered with,
-  or that broke it off. `fault`: what was made to go wrong. `notes`: what sources told of how
-  they did. `readOn`: the client closed its side of the connection, and went on reading.
-- `reply`: `choices`, each with `text`, `reasoning`, `refusal`, `toolCalls`, `citations`,
-  `finishReason`; `cut` tells that a text was longer than `MAX_SAID`.
-- `eventsLeftOut`: of the time line. `answerHeaders`, and `response`, the beginning of the
-  answer as it was sent.
-"""
+
+class _Details(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What `hindsight.NOTHING` tells of. The last three are made now only if they have to be."""
+
+    query: str = ""
+    headers: Mapping[str, str] = {}
+    peer: str = ""
+    key_fingerprint: str = ""
+    error: Mapping[str, Any] | None = None
+    fault: WireFault | None = None
+    notes: Sequence[Mapping[str, Fact]] = []
+    read_on: bool = False
+    reply: _Reply | None = None
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
+    events_left_out: int = 0
+    request_digest: str = ""
+    understood: Mapping[str, Any] | None = None
+    warnings: Sequence[Mapping[str, Any]] = []
 
 
 def account(exchange: Exchange, redacted: Redacted) -> Account:
@@ -83,136 +77,103 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
     trace = exchange.trace
     assert trace is not None
     over = exchange.over  # before all that changes until it is
-    asked, usage = exchange.asked, exchange.usage
-    events, at = timeline.apart(trace.events, trace.at)
-    texts = plain_texts(events)
-    choices = _choices(trace, texts)
-    warnings = warnings_of(asked, exchange)
-    told = {
-        "query": trace.query,
-        "headers": _told(trace.headers.items()),
-        "peer": trace.peer,
-        "keyFingerprint": key_namespace(bearer_key(trace.headers)),
-        "requestDigest": _digest(exchange.request_body),
-        "understood": asked and _understood(asked),
-        "warnings": warnings,
-        "error": exchange.error and _error(exchange.error),
-        "fault": exchange.fault,
-        "notes": exchange.notes,
-        "readOn": trace.read_on,
-        "reply": {"choices": choices} if choices else None,
-        "reasoningTokens": usage.reasoning_tokens if usage else 0,
-        "cachedTokens": usage.cached_tokens if usage else 0,
-        "eventsLeftOut": trace.left_out,
-        "answerHeaders": _told((name.lower(), value) for name, value in trace.answer_headers),
-        "response": b"".join(trace.pieces)[:MAX_ANSWER_BYTES].decode(errors="replace"),
-    }
-    details = msgspec.json.encode({name: value for name, value in told.items() if value})
-    shown = {
-        "namespace": exchange.namespace,
-        "path": exchange.path,
-        "model": exchange.model or "",
-        "origin": exchange.origin,
-        "client": trace.headers.get("user-agent", "")[:MAX_SHOWN],
-        "question": asked.last_user_text()[:MAX_SHOWN] if asked else "",
-        "answer": _answer(choices, exchange.error)[:MAX_SHOWN],
-    }
-    shown, kept = _clean(shown, details, redacted)
-    body = exchange.request_body
-    legible = body and len(body) <= MAX_REQUEST_BYTES
-    first = trace.at[0] if trace.at else None
+    at = trace.at[:]  # before the events, one more of which may just be coming
+    events = trace.events[: len(at)]
+    said = timeline.plain(events, at) if events else None
+    choices = folded(trace, events, said)
+    asked, usage, error = exchange.asked, exchange.usage, exchange.error
+    headers = trace.headers
+    most = MAX_STREAM_BYTES if exchange.open else MAX_ANSWER_BYTES
+    details = _Details(
+        query=trace.query,
+        headers=_told(headers),
+        peer=trace.peer,
+        key_fingerprint=key_namespace(bearer_key(headers)),
+        error=None if error is None else _error(error),
+        fault=exchange.fault,
+        notes=exchange.notes,
+        read_on=trace.read_on,
+        reply=_Reply(choices) if choices else None,
+        reasoning_tokens=usage.reasoning_tokens if usage else 0,
+        cached_tokens=usage.cached_tokens if usage else 0,
+        events_left_out=trace.left_out,
+    )
+    sent = b"".join(trace.pieces)[:most].decode(errors="replace")
+    answered = _encoded((trace.answer_headers, sent)).decode()
+    shown = (
+        exchange.namespace,
+        exchange.path,
+        exchange.model or "",
+        exchange.origin,
+        headers.get("user-agent", "")[:MAX_SHOWN],
+        asked.last_user_text()[:MAX_SHOWN] if asked else "",
+        (beginning(choices) or (error.message if error else ""))[:MAX_SHOWN],
+    )
+    told = _encoded(details).decode()
+    request, warning_count = _as_sent(exchange), UNCOUNTED if asked else 0
+    # An answer that we made of a reply has nothing but what is in that, and names of ours.
+    looked_at = (*shown, request or "", told, "" if choices and error is None else answered)
+    if request is None or not redacted.clears("\n".join(looked_at)):
+        # Of what is kept then it could not be found out how the request had been understood.
+        warnings = warnings_of(asked, exchange.objections(), exchange.origin)
+        details = replace(
+            details,
+            request_digest=digest(exchange.request_body),
+            understood=asked and understood(asked),
+            warnings=warnings,
+        )
+        told, warning_count = redacted_document(_encoded(details), redacted), len(warnings)
+        shown = tuple(map(redacted, shown))  # type: ignore[assignment]
+        answered = redacted_document(answered.encode(), redacted)
+        legible = len(exchange.request_body) <= MAX_REQUEST_BYTES
+        body = exchange.request_body or NO_REQUEST.encode()
+        request = redacted_document(body, redacted) if legible else NO_REQUEST
+    namespace, path, model, origin, client, question, answer = shown
     entry = Entry(
         id=exchange.id,
         time=exchange.came_at,
-        namespace=shown["namespace"],
+        namespace=namespace,
         method=exchange.method,
-        path=shown["path"],
+        path=path,
         status=exchange.status,
-        model=None if exchange.model is None else shown["model"],
+        model=None if exchange.model is None else model,
         stream=exchange.stream,
-        request=msgspec.Raw(redacted_document(body, redacted).encode() if legible else b"null"),
-        request_bytes=len(body),
+        request=msgspec.Raw(request),
+        request_bytes=len(exchange.request_body),
         response_bytes=exchange.size,
         outcome=exchange.ended_as or exchange.outcome,
         over=over,
-        origin=shown["origin"],
-        first_ms=None if first is None else _ms(first - exchange.began),
+        origin=origin,
+        first_ms=_ms(at[0] - exchange.began) if at else None,
         duration_ms=_ms(exchange.seconds if over else exchange.elapsed_seconds()),
         prompt_tokens=None if usage is None else usage.prompt_tokens,
         completion_tokens=None if usage is None else usage.completion_tokens,
-        event_count=len(at) + trace.left_out,
-        warning_count=len(warnings),
-        client=shown["client"],
-        question=shown["question"],
-        answer=shown["answer"],
+        event_count=trace.left_out + timeline.count(events, said),
+        warning_count=warning_count,
+        client=client,
+        question=question,
+        answer=answer,
     )
-    return Account(entry, kept, timeline.kept(events, at, exchange.began, texts))
+    return Account(entry, told, answered, timeline.kept(events, at, exchange.began, said))
 
 
-def _clean(shown: dict[str, str], details: bytes, redacted: Redacted) -> tuple[dict[str, str], str]:
-    """Both without secrets; most often there are none, which is found out in one go."""
-    text = details.decode()
-    looked_at = "\n".join((*shown.values(), text))
-    if redacted(looked_at) == looked_at:
-        return shown, text
-    clean = {name: redacted(value) for name, value in shown.items()}
-    return clean, redacted_document(details, redacted)
+def _as_sent(exchange: Exchange) -> str | None:
+    """The request as it is kept if nothing has to be changed in it; None if something has."""
+    body = exchange.request_body
+    if not body:
+        return NO_REQUEST
+    if len(body) > MAX_REQUEST_BYTES:
+        return None
+    try:
+        if exchange.asked is None:  # else it has been decoded
+            msgspec.json.decode(body)
+        return body.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
-def _choices(trace: Trace, texts: Sequence[str] | None) -> list[Mapping[str, Any]]:
-    """The choices of the reply, folded; a reply that is one text is folded at once."""
-    if trace.reply is not None:
-        return [_choice(choice, choice.reason) for choice in trace.reply.choices]
-    if texts is None:
-        return [_choice(choice, choice.reason) for choice in collect(list(trace.events)).choices]
-    last = trace.events[-1]
-    reason = last.reason if isinstance(last, Finish) else None
-    return [_choice(Choice(("".join(texts),)), reason)]
-
-
-def _answer(choices: Sequence[Mapping[str, Any]], error: ProxyError | None) -> str:
-    """What was said, or in its place."""
-    for choice in choices[:1]:
-        calls = ", ".join(f"{call['name']}()" for call in choice["toolCalls"])
-        if said := choice["text"] or choice["refusal"] or calls:
-            return str(said)
-    return error.message if error else ""
-
-
-def _digest(body: bytes) -> str:
-    """What tells one request from another, even if it is too long to be kept."""
-    return hashlib.blake2b(body, digest_size=16).hexdigest() if body else ""
-
-
-def _told(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return {name: value for name, value in headers if name not in _NOT_TOLD}
-
-
-def _understood(asked: ChatRequest) -> Mapping[str, Any]:
-    return {
-        "endpoint": asked.endpoint,
-        "model": asked.model,
-        "messages": [
-            {
-                "role": message.role,
-                "characters": len(message.text),
-                "attachments": message.attachments,
-                "toolCalls": [call.name for call in message.tool_calls],
-            }
-            for message in asked.messages[-MAX_MESSAGES:]
-        ],
-        "stream": asked.stream,
-        "includeUsage": asked.include_usage,
-        "tools": [tool.name for tool in asked.tools],
-        "toolChoice": asked.tool_choice.mode,
-        "jsonAnswer": asked.schema is not None,
-        "n": asked.n,
-        "stop": asked.stop,
-        "maxTokens": asked.max_tokens,
-        "seed": asked.seed,
-        "store": asked.store,
-        "previous": asked.previous,
-    }
+def _told(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in headers.items() if name not in _NOT_TOLD}
 
 
 def _error(error: ProxyError) -> Mapping[str, Any]:
@@ -223,30 +184,6 @@ def _error(error: ProxyError) -> Mapping[str, Any]:
         "param": error.param,
         "message": error.message,
     }
-
-
-def _choice(choice: Choice, reason: str | None) -> Mapping[str, Any]:
-    text = choice.text
-    return {
-        "text": text[:MAX_SAID],
-        "reasoning": choice.reasoning[:MAX_SAID],
-        "refusal": choice.refusal[:MAX_SAID],
-        "toolCalls": [
-            {"id": call.id, "name": call.name, "arguments": call.arguments[:MAX_SAID]}
-            for call in choice.tool_calls
-        ],
-        "citations": choice.citations,
-        "finishReason": reason,
-        "cut": _is_cut(text, choice.reasoning, choice.refusal, *_arguments(choice)),
-    }
-
-
-def _arguments(choice: Choice) -> Sequence[str]:
-    return [call.arguments for call in choice.tool_calls]
-
-
-def _is_cut(*texts: str) -> bool:
-    return any(len(text) > MAX_SAID for text in texts)
 
 
 def _ms(seconds: float) -> float:

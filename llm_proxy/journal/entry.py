@@ -8,6 +8,9 @@ from msgspec import Struct
 
 from llm_proxy.exchange import Exchange
 
+UNCOUNTED = -1
+"""In place of the number of warnings of a request that nobody has looked into so far."""
+
 
 class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
     """One exchange, as it is listed.
@@ -48,7 +51,7 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
 class Found(Struct, frozen=True):
     """One exchange with all that is kept of it.
 
-    `account.NOTHING` tells what is in `details`; beside it there is the `timeline`.
+    `hindsight.NOTHING` tells what is in `details`; beside it there is the `timeline`.
     """
 
     number: int

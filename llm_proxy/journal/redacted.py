@@ -1,16 +1,33 @@
 """A document without its secrets, which is still the JSON that it was."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 
-def redacted_document(document: bytes, redacted: Callable[[str], str]) -> str:
-    """The JSON of `document`, its strings redacted; what is no JSON becomes one string.
+class Redacted(Protocol):
+    """Takes secrets out of a text, by their value or by the name before them."""
 
-    `redacted` takes secrets out of a text, by their value or by the name before them.
-    """
+    def __call__(self, text: str, /) -> str:
+        """The text without them."""
+
+    def clears(self, text: str, /) -> bool:
+        """Whether there are none in the text, nor in any part of it; if in doubt, it is not."""
+
+
+class AsSent:
+    """A `Redacted` that leaves everything in."""
+
+    def __call__(self, text: str) -> str:
+        return text
+
+    def clears(self, _: str) -> bool:
+        return True
+
+
+def redacted_document(document: bytes, redacted: Callable[[str], str]) -> str:
+    """The JSON of `document`, its strings redacted; what is no JSON becomes one string."""
     text = document.decode(errors="replace")
     clean = redacted(text)
     try:

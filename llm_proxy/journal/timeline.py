@@ -3,9 +3,8 @@
 What is done for each event here counts: a reply has thousands of them.
 """
 
-from array import array
-from collections.abc import Callable, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, chain, pairwise, repeat
 from operator import attrgetter
 from typing import Any, Literal
 
@@ -38,6 +37,7 @@ _KINDS: dict[type[Said], Kind] = {
 }
 
 _TEXT_OF: Callable[[Any], str] = attrgetter("text")
+_CHOICE_OF: Callable[[Any], int] = attrgetter("choice")
 
 
 class Timed(Struct, array_like=True, gc=False):
@@ -53,85 +53,115 @@ class Timed(Struct, array_like=True, gc=False):
     characters: int
 
 
-class _Plain(Struct, array_like=True, tag="plain"):
-    """The time line of a reply that is one text: where each piece begins, and when it came."""
+class Plain(Struct, gc=False):
+    """What is known of a reply that is one text.
+
+    `at` are the moments at which something came: with each of them came the next so many of
+    the `pieces` as `counts` tells, or one, if it tells nothing. A last moment without a piece is
+    that of the `finish`.
+    """
+
+    pieces: list[str]
+    at: list[float]
+    counts: list[int]
+    finish: Finish | None
+
+
+class _KeptPlain(Struct, array_like=True, tag="plain"):
+    """The time line of such a reply; of the pieces there are the lengths."""
 
     began: float
-    at: bytes
-    starts: bytes
+    at: list[float]
+    lengths: list[int]
+    counts: list[int]
 
 
-class _Mixed(Struct, array_like=True, tag="mixed"):
+class _KeptMixed(Struct, array_like=True, tag="mixed"):
     """Any other time line."""
 
     line: list[Timed]
 
 
-def apart(
-    events: Sequence[Said | TextRun], at: Sequence[float]
-) -> tuple[Sequence[Said], Sequence[float]]:
-    """The events with those of each run one by one, and the moment of each."""
-    single: list[Said] = []
-    moments: list[float] = []
-    for event, moment in zip(events, at, strict=False):  # one more may just be coming
-        if isinstance(event, TextRun):
-            single += [TextDelta(piece, event.choice) for piece in event.pieces]
-            moments += [moment] * len(event.pieces)
-        else:
-            single.append(event)
-            moments.append(moment)
-    return single, moments
+def plain(events: Sequence[Said | TextRun], at: Sequence[float]) -> Plain | None:
+    """The reply whose `events` came `at` these moments, if it is one text, finished or not."""
+    types = list(map(type, events))  # most often all are alike, which is seen at once
+    last = events[-1] if events else None
+    finish = last if isinstance(last, Finish) else None
+    said = len(types) - (finish is not None)
+    runs = types.count(TextRun)
+    if not said or types.count(TextDelta) + runs != said or any(map(_CHOICE_OF, events)):
+        return None
+    if not runs:
+        return Plain(list(map(_TEXT_OF, events[:said])), list(at), [], finish)
+    pieces: list[str] = []
+    counts: list[int] = []
+    for event in events[:said]:
+        before = len(pieces)
+        pieces += event.pieces if isinstance(event, TextRun) else (_TEXT_OF(event),)
+        counts.append(len(pieces) - before)
+    return Plain(pieces, list(at), counts, finish)
 
 
-def plain_texts(events: Sequence[Said]) -> list[str] | None:
-    """The pieces of a reply that is one text, finished or not; None for any other reply."""
-    types = list(map(type, events))
-    said = types.count(TextDelta)
-    if said and (said == len(types) or (said == len(types) - 1 and types[-1] is Finish)):
-        return list(map(_TEXT_OF, events[:said]))
-    return None
+def count(events: Sequence[Said | TextRun], said: Plain | None) -> int:
+    """How many events there were, those of runs each by itself."""
+    if said is not None:
+        return len(said.pieces) + (said.finish is not None)
+    return sum(len(one.pieces) if isinstance(one, TextRun) else 1 for one in events)
 
 
 def kept(
-    events: Sequence[Said], at: Sequence[float], began: float, texts: Sequence[str] | None
+    events: Sequence[Said | TextRun], at: Sequence[float], began: float, said: Plain | None
 ) -> bytes:
     """The time line of `events`, which came `at` these moments, as bytes to be kept.
 
-    Moments are counted from `began`. `texts` are the `plain_texts` of the events.
+    Moments are counted from `began`. A reply that is one text, `said`, is kept as such.
     """
-    if texts is None:
-        line = [
-            Timed(round((moment - began) * 1000, 2), *_what(event))
-            for event, moment in zip(events, at, strict=True)
-        ]
-        while len(line) > MAX_TIMED:
-            line = _thinned(line)
-        return msgspec.msgpack.encode(_Mixed(line))
-    starts = array("Q", accumulate(map(len, texts), initial=0))
-    stride = -(-len(texts) // MAX_TIMED)
-    last = starts.pop()
-    starts = starts[::stride]
-    starts.append(last)
-    moments = array("d", at)
-    times = moments[: len(texts) : stride]
-    times.extend(moments[len(texts) :])
-    return msgspec.msgpack.encode(_Plain(began, times.tobytes(), starts.tobytes()))
+    if not events:
+        return b""
+    if said is not None:
+        lengths = list(map(len, said.pieces))
+        if len(said.at) <= MAX_TIMED:
+            return msgspec.msgpack.encode(_KeptPlain(began, said.at, lengths, said.counts))
+        moments = list(_each(said.at, said.counts))
+        finished = said.at[len(said.counts or lengths) :]
+        stride = -(-len(lengths) // MAX_TIMED)
+        ends = list(accumulate(lengths, initial=0))
+        merged = [later - earlier for earlier, later in pairwise([*ends[:-1:stride], ends[-1]])]
+        times = moments[: len(lengths) : stride] + finished
+        return msgspec.msgpack.encode(_KeptPlain(began, times, merged, []))
+    line = [
+        Timed(round((moment - began) * 1000, 2), *what)
+        for event, moment in zip(events, at, strict=False)
+        for what in _what(event)
+    ]
+    return msgspec.msgpack.encode(_KeptMixed(_bounded(line)))
 
 
 def read(line: bytes) -> list[Timed]:
     """A time line that was kept."""
     if not line:
         return []
-    known = msgspec.msgpack.decode(line, type=_Plain | _Mixed)
-    if isinstance(known, _Mixed):
+    known = msgspec.msgpack.decode(line, type=_KeptPlain | _KeptMixed)
+    if isinstance(known, _KeptMixed):
         return known.line
-    at, starts = array("d", known.at), array("Q", known.starts)
-    ms = [round((moment - known.began) * 1000, 2) for moment in at]
+    ms = [round((moment - known.began) * 1000, 2) for moment in known.at]
     said = [
-        Timed(moment, "text", 0, end - start)
-        for moment, start, end in zip(ms, starts, starts[1:], strict=False)
+        Timed(moment, "text", 0, length)
+        for moment, length in zip(_each(ms, known.counts), known.lengths, strict=False)
     ]
-    return said + [Timed(moment, "finish", 0, 0) for moment in ms[len(said) :]]
+    finished = ms[len(known.counts or known.lengths) :]
+    return _bounded(said + [Timed(moment, "finish", 0, 0) for moment in finished])
+
+
+def _each(moments: Sequence[float], counts: Sequence[int]) -> Iterator[float]:
+    """The moment of each piece, where so many came at once."""
+    return chain.from_iterable(map(repeat, moments, counts)) if counts else iter(moments)
+
+
+def _bounded(line: list[Timed]) -> list[Timed]:
+    while len(line) > MAX_TIMED + 1:
+        line = _thinned(line)
+    return line
 
 
 def _thinned(line: list[Timed]) -> list[Timed]:
@@ -150,8 +180,12 @@ def _thinned(line: list[Timed]) -> list[Timed]:
     return thin if len(thin) < len(line) else line[::2]
 
 
-def _what(event: Said) -> tuple[Kind, int, int]:
+def _what(event: Said | TextRun) -> Iterator[tuple[Kind, int, int]]:
     match event:
+        case TextRun(pieces):
+            for piece in pieces:
+                yield "text", event.choice, len(piece)
+            return
         case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
             length = len(text)
         case ToolCallDelta():
@@ -160,4 +194,4 @@ def _what(event: Said) -> tuple[Kind, int, int]:
             length = len(citations)
         case Finish():
             length = 0
-    return _KINDS[type(event)], event.choice, length
+    yield _KINDS[type(event)], event.choice, length

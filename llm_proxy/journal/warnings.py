@@ -1,9 +1,9 @@
 """Warnings: what a client asked for in vain, or would not have got away with at OpenAI."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llm_proxy.exchange import Exchange
+from llm_proxy.errors import ProxyError
 from llm_proxy.reply import ChatRequest
 
 WITHOUT_EFFECT = (
@@ -24,15 +24,19 @@ ASKED_A_MODEL = "recorded"
 """The origin of replies that a model gave, which was passed the whole request."""
 
 
-def warnings_of(asked: ChatRequest | None, exchange: Exchange) -> list[Mapping[str, Any]]:
+Warnings = list[Mapping[str, Any]]
+
+
+def warnings_of(
+    asked: ChatRequest | None, objections: Sequence[ProxyError], origin: str
+) -> Warnings:
     """The warnings of one exchange: `kind`, `param` and `message` of each.
 
-    `refused`: OpenAI would have answered with this error. `unknown`: the field is none that
-    the endpoint has. `ignored`: it is, and changed nothing.
+    `refused`: OpenAI would have answered with this error, one of the `objections`. `unknown`:
+    the field is none that the endpoint has. `ignored`: it is, and changed nothing.
     """
-    objections = exchange.objections()
     refused = {objection.param for objection in objections}
-    warnings: list[Mapping[str, Any]] = [
+    warnings: Warnings = [
         {"kind": "refused", "param": objection.param, "message": objection.message}
         for objection in objections
     ]
@@ -43,7 +47,7 @@ def warnings_of(asked: ChatRequest | None, exchange: Exchange) -> list[Mapping[s
         for name in asked.unknown
         if name not in refused
     ]
-    if exchange.origin != ASKED_A_MODEL:
+    if origin != ASKED_A_MODEL:
         warnings += [
             {"kind": "ignored", "param": name, "message": f"'{name}' changed nothing here."}
             for name in WITHOUT_EFFECT

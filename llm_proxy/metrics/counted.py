@@ -1,15 +1,19 @@
 """What is counted, from the first exchange on: the meters of this process, made when needed.
 
-Must not import prometheus-client before that. gunicorn with --preload makes the application
-before it starts, and only then is it known where its workers are to count.
+What there is to count waits until some of it can be counted together. Must not import
+prometheus-client before that: gunicorn with --preload makes the application before it starts,
+and only then is it known where its workers are to count.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from llm_proxy.behind import Behind
 from llm_proxy.exchange import Exchange
+from llm_proxy.metrics.ended import Ended, ended
+from llm_proxy.metrics.labels import route
 from llm_proxy.reply import Fact
 
 if TYPE_CHECKING:
@@ -29,24 +33,20 @@ class Counted:
         self._redacted = redacted
         self._meters: Meters | None = None
         self._lock = Lock()
+        self._behind: Behind[Ended | str] = Behind(self._count)
 
     def streams(self, exchange: Exchange) -> None:
-        try:
-            self.meters().streams(exchange)
-        except OSError as error:
-            _not_counted(exchange, error)
+        self._put(route(exchange))
 
     def noted(self, _: Exchange, facts: Mapping[str, Fact]) -> None:
         pass  # counted when the facts are all there
 
     def ended(self, exchange: Exchange) -> None:
-        try:
-            self.meters().ended(exchange)
-        except OSError as error:
-            _not_counted(exchange, error)
+        self._put(ended(exchange))
 
     def exposed(self, accepted: str) -> tuple[bytes, str]:
-        """As `Meters.exposed`."""
+        """As `Meters.exposed`; with all that this process has to count by now."""
+        self._behind.settle()
         return self.meters().exposed(accepted)
 
     def meters(self) -> "Meters":
@@ -59,7 +59,16 @@ class Counted:
                     self._meters = Meters(self._models, self._redacted)
         return self._meters
 
+    def _put(self, one: Ended | str) -> None:
+        """Have an exchange counted that is over, or the route of a stream that is open."""
+        if not self._behind.put(one):  # so many wait that nothing is won by waiting with them
+            self._count([one], 0)
 
-def _not_counted(exchange: Exchange, error: OSError) -> None:
-    """Tell it and go on: a full disk must not take the answer away from the client."""
-    log.warning("The metrics could not count %s: %s", exchange.id, error)
+    def _count(self, some: Sequence[Ended | str], _: int) -> None:
+        try:
+            meters = self.meters()
+            meters.streams([one for one in some if isinstance(one, str)])
+            meters.ended([one for one in some if not isinstance(one, str)])
+        except OSError as error:
+            # A full disk must not keep the others from being counted when it is full no more.
+            log.warning("The metrics could not count %d exchanges: %s", len(some), error)

@@ -5,25 +5,23 @@ may. So values are sorted into buckets here, and only the sums are written down.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from itertools import islice
-from operator import sub
+from collections.abc import Iterable
 
 from prometheus_client import Histogram
 
 
 class BulkHistogram(Histogram):
-    """A histogram with `observe_gaps`."""
+    """A histogram with `observe_all`."""
 
-    def observe_gaps(self, moments: Sequence[float]) -> None:
-        """Observe how long after each moment the next one came; of fewer than two, nothing."""
-        if len(moments) < 2:
-            return
-        gaps = sorted(map(sub, islice(moments, 1, None), moments))
+    def observe_all(self, values: Iterable[float], zeros: int = 0) -> None:
+        """Observe each of the values, and so many zeros."""
+        ordered = sorted(values)
         below = 0
         for bucket, bound in zip(self._buckets, self._upper_bounds, strict=True):
-            up_to = bisect_right(gaps, bound, below)  # a bucket holds its upper bound
-            if up_to > below:
-                bucket.inc(up_to - below)
-                below = up_to
-        self._sum.inc(moments[-1] - moments[0])
+            up_to = bisect_right(ordered, bound, below)  # a bucket holds its upper bound
+            if count := up_to - below + zeros:
+                bucket.inc(count)
+            below, zeros = up_to, 0  # no bound is below zero
+            if below == len(ordered):
+                break
+        self._sum.inc(sum(ordered))

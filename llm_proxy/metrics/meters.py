@@ -5,21 +5,23 @@ or for several: `counted` imports this module when that is known.
 """
 
 import os
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, values
+from prometheus_client import CollectorRegistry, Gauge, Metric, values
+from prometheus_client import Counter as Count
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.values import MultiProcessValue
 
-from llm_proxy.exchange import Exchange
+from llm_proxy.metrics.ended import Ended
 from llm_proxy.metrics.histogram import BulkHistogram
-from llm_proxy.metrics.labels import Bounded, method, route, status_class
+from llm_proxy.metrics.labels import Bounded, status_class
 from llm_proxy.metrics.place import FOLDER, SEAT
-from llm_proxy.reply import Fact, Usage
-from llm_proxy.ticks import MAX_TICKS
+from llm_proxy.reply import Fact
 
 WHOLE_SECONDS = (
     0.001,
@@ -55,28 +57,26 @@ class Meters:
 
     def __init__(self, models: Iterable[str], redacted: Callable[[str], str]) -> None:
         self._model = Bounded(models, redacted)
-        self._series: dict[tuple[str, ...], tuple[Counter, Histogram]] = {}
-        self._kinds: dict[tuple[str, str], tuple[Counter, ...]] = {}
         self._folder = os.environ.get(FOLDER)
         if self._folder is not None and SEAT in os.environ:
             # In place of the process id: files of a new one for each that dies would never end.
             seat = os.environ[SEAT]
             values.ValueClass = MultiProcessValue(lambda: seat)  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
-        self._requests = Counter(
+        self._requests = Count(
             "llm_proxy_requests",
             "Requests that are over.",
             ("method", "route", "model", "status", "outcome"),
             registry=registry,
         )
-        self._duration = Histogram(
+        self._duration = BulkHistogram(
             "llm_proxy_request_duration_seconds",
             "Time from a request to the end of its answer.",
             ("route", "stream"),
             buckets=WHOLE_SECONDS,
             registry=registry,
         )
-        self._first = Histogram(
+        self._first = BulkHistogram(
             "llm_proxy_time_to_first_token_seconds",
             "Time from a request to the first piece of its reply, in streams.",
             ("route", "model"),
@@ -90,7 +90,7 @@ class Meters:
             buckets=GAP_SECONDS,
             registry=registry,
         )
-        self._tokens = Counter(
+        self._tokens = Count(
             "llm_proxy_tokens",
             "Tokens of prompts and completions.",
             ("route", "model", "kind"),
@@ -103,13 +103,13 @@ class Meters:
             registry=registry,
             multiprocess_mode="livesum",
         )
-        self._calls = Counter(
+        self._calls = Count(
             "llm_proxy_upstream_calls",
             "Questions that were put to the legacy search API, by the status of the answer.",
             ("upstream", "status"),
             registry=registry,
         )
-        self._failures = Counter(
+        self._failures = Count(
             "llm_proxy_upstream_failures",
             "Questions that the legacy search API left unanswered, or was not asked, by error.",
             ("upstream", "code"),
@@ -122,49 +122,48 @@ class Meters:
             registry=registry,
             multiprocess_mode="livesum",
         )
-        self._fixtures = Counter(
+        self._fixtures = Count(
             "llm_proxy_fixtures",
             "Requests for which fixtures were looked through, by result.",
             ("result",),
             registry=registry,
         )
 
-    def streams(self, exchange: Exchange) -> None:
-        self._open.labels(route(exchange)).inc()
+    def streams(self, routes: Iterable[str]) -> None:
+        """Count a stream at each of the routes as open."""
+        for where, count in Counter(routes).items():
+            self._open.labels(where).inc(count)
 
-    def ended(self, exchange: Exchange) -> None:
-        where, model = route(exchange), self._model(exchange.model or "")
-        named = (method(exchange), where, model, str(exchange.status), exchange.outcome)
-        stream = "true" if exchange.open else "false"
-        series = self._series.get((stream, *named))
-        if series is None:  # to find them each time would cost more than to count
-            series = (self._requests.labels(*named), self._duration.labels(where, stream))
-            self._series[stream, *named] = series
-        requests, duration = series
-        requests.inc()
-        duration.observe(exchange.seconds)
-        if exchange.open:
-            self._ended_stream(exchange, where, model)
-        if (usage := exchange.usage) is not None:
-            self._spent(usage, where, model)
-        for facts in exchange.notes:
-            self._noted(facts)
-
-    def _spent(self, usage: Usage, where: str, model: str) -> None:
-        kinds = self._kinds.get((where, model))
-        if kinds is None:
-            named = (self._tokens.labels(where, model, kind) for kind in ("prompt", "completion"))
-            kinds = self._kinds[where, model] = tuple(named)
-        prompt, completion = kinds
-        prompt.inc(usage.prompt_tokens)
-        completion.inc(usage.completion_tokens)
-
-    def _ended_stream(self, exchange: Exchange, where: str, model: str) -> None:
-        self._open.labels(where).dec()
-        moments = exchange.ticks
-        if 0 < len(moments) < MAX_TICKS:  # else the first one may have been dropped
-            self._first.labels(where, model).observe(moments[0] - exchange.began)
-        self._gaps.labels(where, model).observe_gaps(moments)
+    def ended(self, exchanges: Iterable[Ended]) -> None:
+        """Count exchanges that are over: those that are alike together, as each count costs."""
+        seconds: defaultdict[tuple[str, ...], list[float]] = defaultdict(list)
+        tokens: Counter[tuple[str, ...]] = Counter()
+        streams: defaultdict[tuple[str, str], list[Ended]] = defaultdict(list)
+        for one in exchanges:
+            where, model = one.route, self._model(one.model)
+            stream = "true" if one.stream else "false"
+            seconds[stream, one.method, where, model, str(one.status), one.outcome].append(
+                one.seconds
+            )
+            if one.stream:
+                streams[where, model].append(one)
+            if one.usage is not None:
+                tokens[where, model, "prompt"] += one.usage.prompt_tokens
+                tokens[where, model, "completion"] += one.usage.completion_tokens
+            for facts in one.notes:
+                self._noted(facts)
+        for (stream, *named), lasted in seconds.items():
+            self._requests.labels(*named).inc(len(lasted))
+            self._duration.labels(named[1], stream).observe_all(lasted)
+        for what, count in tokens.items():
+            self._tokens.labels(*what).inc(count)
+        for (where, model), over in streams.items():
+            self._open.labels(where).dec(len(over))
+            if firsts := [one.first for one in over if one.first is not None]:
+                self._first.labels(where, model).observe_all(firsts)
+            between = chain.from_iterable(one.gaps for one in over)
+            together = sum(one.together for one in over)
+            self._gaps.labels(where, model).observe_all(between, together)
 
     def exposed(self, accepted: str) -> tuple[bytes, str]:
         """All metrics as text in the form that `accepted` prefers, and its media type."""

@@ -3,34 +3,50 @@
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
+from llm_proxy.behind import PATIENCE_SECONDS, Behind
 from llm_proxy.exchange import Exchange
-from llm_proxy.journal import timeline
-from llm_proxy.journal.account import NOTHING, Account, account
-from llm_proxy.journal.behind import Behind
+from llm_proxy.journal import progress
+from llm_proxy.journal.account import Account, account
 from llm_proxy.journal.entry import Entry, Found, Wanted
+from llm_proxy.journal.hindsight import Understanding, counted, whole
+from llm_proxy.journal.redacted import Redacted
 from llm_proxy.sqlite.database import Database, DatabaseUnusable
-from llm_proxy.trace import Trace
 
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 64 * 1024 * 1024
 """Of all requests and answers that are kept; the oldest make room for the next."""
 
+_STEPS = 20
+"""Rows that are too many are deleted when there are so many of them as a part of the limit."""
+
+_Row = tuple[Any, ...]
 
 _COLUMNS = ", ".join(Entry.__struct_fields__)
-_WRITTEN = (*Entry.__struct_fields__, "bytes", "details", "timeline")
+_EVERYTHING = f"{_COLUMNS}, number, details, answered, timeline"
+_WRITTEN = (*Entry.__struct_fields__, "bytes", "details", "answered", "timeline")
 _REQUEST, _BYTES = _WRITTEN.index("request"), _WRITTEN.index("bytes")
-_VALUES = f"({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
 
-_INSERT = f"INSERT INTO exchanges {_VALUES}"
+_SEARCHED = ("request", "details", "answered")
+
 _CHANGES = ", ".join(f"{name} = ?" for name in _WRITTEN)
 _REPLACE = f"UPDATE exchanges SET {_CHANGES} WHERE number = ?"  # noqa: S608
 
+# With each statement another thread may take its turn, which costs more than what it does.
+# Older builds of SQLite take 999 values in one.
+_AT_ONCE = (32, 8, 1)
+_VALUES = f"({', '.join('?' * len(_WRITTEN))})"
+_INSERT = f"INSERT INTO exchanges ({', '.join(_WRITTEN)}) VALUES "  # noqa: S608
+_INSERTS = {count: _INSERT + ", ".join([_VALUES] * count) for count in _AT_ONCE}
+
+_TOO_MANY = "DELETE FROM exchanges WHERE number <= (SELECT max(number) FROM exchanges) - ?"
 _TOO_MANY_BYTES = """
 DELETE FROM exchanges WHERE number <= (
     SELECT max(number) FROM (
@@ -40,40 +56,97 @@ DELETE FROM exchanges WHERE number <= (
 """
 
 
+class _Slot:
+    """One exchange on its way into the file.
+
+    While it goes on there is the `exchange`, and when it is over the `row`. `taken` says that
+    whoever writes has looked at it: what changes later is to be written anew. `number` is that
+    of its row in the file, if it has one.
+    """
+
+    __slots__ = ("exchange", "number", "row", "taken")
+
+    def __init__(self) -> None:
+        self.exchange: Exchange | None = None
+        self.row: _Row | None = None
+        self.taken = True
+        self.number: int | None = None
+
+    def take(self, redacted: Redacted) -> _Row:
+        """The row as it is now."""
+        self.taken = True  # before it is looked at
+        exchange = self.exchange
+        row = self.row  # which is there before the exchange is let go
+        if row is None:
+            assert exchange is not None
+            row = _row(account(exchange, redacted))
+        return row
+
+
 class SqliteJournal:
     """Keeps `journal.entry.Journal`: the last `limit` exchanges, without what `redacted` finds.
 
-    The `database` is to be nobody else's: while it is written to, others would wait for it.
+    How a request was understood is found out by `understanding` when somebody reads of it. The
+    `database` is to be nobody else's: while it is written to, others would wait for it.
     """
 
     def __init__(
         self,
         database: Database,
         limit: int,
-        redacted: Callable[[str], str],
+        redacted: Redacted,
+        understanding: Understanding = lambda _, __: None,
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self._database = database
         self._limit = limit
         self._max_bytes = max_bytes
         self._redacted = redacted
-        self._behind = Behind(self._write)
+        self._understanding = understanding
+        self._behind = Behind(self._write, progress.own)
         self._uncounted = 0
+        self._cleared = 0
 
     def record(self, exchange: Exchange) -> None:
-        self._behind.put(exchange)
+        trace = exchange.trace
+        if trace is None:
+            return
+        slot: _Slot | None = trace.written
+        if slot is None:
+            slot = trace.written = _Slot()
+            if not exchange.over:
+                slot.exchange = exchange
+                self._put(slot, exchange)
+                return
+        elif not exchange.over:
+            return
+        # The answer is gone, and what was needed for it is still at hand. To hold on to that for
+        # a batch costs more than the account: the next requests would find no warm memory.
+        try:
+            slot.row = _row(account(exchange, self._redacted))
+        except Exception:
+            log.exception("The journal could not keep %s", exchange.id)
+            return
+        slot.exchange = None
+        if slot.taken:  # or was never put
+            self._put(slot, exchange)
+
+    def _put(self, slot: "_Slot", exchange: Exchange) -> None:
+        slot.taken = False
+        if not self._behind.put(slot, len(exchange.request_body)):
+            slot.taken = True
 
     def read(self, wanted: Wanted) -> list[Entry]:
-        return [_entry(row) for row in self._rows(_COLUMNS, wanted)]
+        return [self._entry(row) for row in self._rows(_COLUMNS, wanted)]
 
     def found(self, wanted: Wanted) -> list[Found]:
-        return [_found(row) for row in self._rows(f"{_COLUMNS}, number, details, timeline", wanted)]
+        return [self._found(row) for row in self._rows(_EVERYTHING, wanted)]
 
     def find(self, id: str) -> Found | None:  # noqa: A002
-        self._behind.settle()
-        query = f"SELECT {_COLUMNS}, number, details, timeline FROM exchanges WHERE id = ?"  # noqa: S608
+        self._settle()
+        query = f"SELECT {_EVERYTHING} FROM exchanges WHERE id = ?"  # noqa: S608
         rows = self._database.read(query, id)
-        return _found(rows[-1]) if rows else None
+        return self._found(rows[-1]) if rows else None
 
     def latest(self) -> int:
         rows = self._database.read("SELECT max(number) FROM exchanges")
@@ -86,67 +159,95 @@ class SqliteJournal:
             f"WHERE number > ? OR (number IN ({unknown}) AND over) ORDER BY number"
         )
         rows = self._database.read(query, number, *unfinished)
-        return [(row[-1], _entry(row[:-1])) for row in rows]
+        return [(row[-1], self._entry(row[:-1])) for row in rows]
 
     def clear(self, namespace: str | None = None) -> int:
-        self._behind.settle()
+        self._settle()
         only, values = _where(Wanted(namespace=namespace))
         with self._database.change() as connection:
+            connection.execute(_TOO_MANY, (self._limit,))
             return connection.execute(f"DELETE FROM exchanges{only}", values).rowcount  # noqa: S608
 
     def dropped(self) -> int:
         ((dropped,),) = self._database.read("SELECT value FROM facts WHERE name = 'dropped'")
         return int(dropped)
 
-    def _rows(self, columns: str, wanted: Wanted) -> list[Any]:
+    def _settle(self) -> None:
+        """Wait until all that any worker was handed by now is written."""
         self._behind.settle()
-        where, values = _where(wanted)
+        if not progress.settle(PATIENCE_SECONDS):
+            log.warning("A worker is behind with the journal: not all of it can be read yet")
+
+    def _entry(self, row: Sequence[Any]) -> Entry:
+        return counted(_kept_entry(row), self._understanding)
+
+    def _found(self, row: Sequence[Any]) -> Found:
+        *entry, number, details, answered, line = row
+        seen, known = whole(_kept_entry(entry), details, answered, line, self._understanding)
+        return Found(number, seen, known)
+
+    def _rows(self, columns: str, wanted: Wanted) -> list[Any]:
+        self._settle()
+        where, values = _where(wanted, self._limit)
         query = f"SELECT {columns} FROM exchanges{where} ORDER BY number DESC LIMIT ?"  # noqa: S608
         return self._database.read(query, *values, wanted.limit)
 
-    def _write(self, exchanges: Sequence[Exchange], dropped: int) -> None:
-        """Write down how each of the exchanges is now, in one transaction."""
-        rows = []
-        for exchange in exchanges:
-            assert exchange.trace is not None
-            exchange.trace.waiting = False  # before it is looked at: what changes later is new
-            rows.append((exchange.trace, _row(account(exchange, self._redacted))))
+    def _write(self, slots: Sequence[_Slot], dropped: int) -> None:
+        """Write down what is known of exchanges by now, in one transaction."""
+        rows = [slot.take(self._redacted) for slot in slots]
         try:
-            self._put(rows, dropped)
+            with self._database.change() as connection:
+                self._insert(connection, slots, rows)
+                if dropped:
+                    connection.execute(
+                        "UPDATE facts SET value = value + ? WHERE name = 'dropped'", (dropped,)
+                    )
         except (sqlite3.Error, DatabaseUnusable) as error:
             # Clients have their answers all the same: a full disk must not take that away.
             log.warning("The journal could not keep %d exchanges: %s", len(rows), error)
 
-    def _put(self, rows: Sequence[tuple[Trace, tuple[Any, ...]]], dropped: int) -> None:
-        with self._database.change() as connection:
-            for trace, row in rows:
-                if trace.number is None:
-                    trace.number = connection.execute(_INSERT, row).lastrowid
-                else:
-                    connection.execute(_REPLACE, (*row, trace.number))
-                self._uncounted += row[_BYTES]
-            self._make_room(connection, max(trace.number or 0 for trace, _ in rows))
-            if dropped:
-                connection.execute(
-                    "UPDATE facts SET value = value + ? WHERE name = 'dropped'", (dropped,)
-                )
+    def _insert(
+        self, connection: sqlite3.Connection, slots: Sequence[_Slot], rows: Sequence[_Row]
+    ) -> None:
+        new: list[tuple[_Slot, _Row]] = []
+        for slot, row in zip(slots, rows, strict=True):
+            self._uncounted += row[_BYTES]
+            if slot.number is None:
+                new.append((slot, row))
+            else:
+                connection.execute(_REPLACE, (*row, slot.number))
+        at = last = 0
+        for count in _AT_ONCE:
+            while len(new) - at >= count:
+                some = new[at : at + count]
+                values = list(chain.from_iterable(row for _, row in some))
+                last = connection.execute(_INSERTS[count], values).lastrowid or 0
+                # One statement gives its rows numbers one after the other.
+                for number, (slot, _) in enumerate(some, last - count + 1):
+                    slot.number = number
+                at += count
+        self._make_room(connection, last)
 
     def _make_room(self, connection: sqlite3.Connection, last: int) -> None:
-        connection.execute("DELETE FROM exchanges WHERE number <= ?", (last - self._limit,))
+        """Forget what is too old, in steps: readers leave out what is too old by then."""
+        if last - self._cleared >= max(self._limit // _STEPS, 1):
+            self._cleared = last
+            connection.execute(_TOO_MANY, (self._limit,))
         if self._uncounted >= self._max_bytes // 64:
             self._uncounted = 0
             connection.execute(_TOO_MANY_BYTES, (self._max_bytes,))
 
 
-def _row(account: Account) -> tuple[Any, ...]:
-    entry, details, line = account
-    values = [getattr(entry, name) for name in Entry.__struct_fields__]
+def _row(account: Account) -> _Row:
+    entry, details, answered, line = account
+    values = list(astuple(entry))
     values[_REQUEST] = request = bytes(entry.request).decode()
-    return (*values, len(request) + len(details) + len(line), details, line)
+    size = len(request) + len(details) + len(answered) + len(line)
+    return (*values, size, details, answered, line)
 
 
-def _where(wanted: Wanted) -> tuple[str, list[Any]]:
-    """The condition that rows have to fulfil, and the values in it."""
+def _where(wanted: Wanted, limit: int | None = None) -> tuple[str, list[Any]]:
+    """The condition that rows have to fulfil, and the values in it; of the last `limit` rows."""
     conditions: list[str] = []
     values: list[Any] = []
 
@@ -166,8 +267,10 @@ def _where(wanted: Wanted) -> tuple[str, list[Any]]:
         # As it may stand in JSON: as it is, or with all but ASCII escaped.
         forms = {json.dumps(wanted.text, ensure_ascii=only)[1:-1] for only in (True, False)}
         patterns = [f"%{_escaped(form)}%" for form in sorted(forms)]
-        told = [f"{name} LIKE ? ESCAPE '~'" for name in ("request", "details") for _ in patterns]
-        ask(" OR ".join(told), *patterns, *patterns)
+        told = [f"{name} LIKE ? ESCAPE '~'" for name in _SEARCHED for _ in patterns]
+        ask(" OR ".join(told), *patterns * len(_SEARCHED))
+    if limit is not None:
+        ask("number > (SELECT max(number) FROM exchanges) - ?", limit)
     if wanted.before is not None:
         ask("number < (SELECT max(number) FROM exchanges WHERE id = ?)", wanted.before)
     if wanted.after is not None:
@@ -181,14 +284,8 @@ def _escaped(text: str) -> str:
     return text
 
 
-def _entry(row: Sequence[Any]) -> Entry:
+def _kept_entry(row: Sequence[Any]) -> Entry:
     values = dict(zip(Entry.__struct_fields__, row, strict=True))
     values["stream"], values["over"] = bool(values["stream"]), bool(values["over"])
     values["request"] = msgspec.Raw(values["request"].encode())
     return Entry(**values)
-
-
-def _found(row: Sequence[Any]) -> Found:
-    *entry, number, details, line = row
-    known = {**NOTHING, **msgspec.json.decode(details), "timeline": timeline.read(line)}
-    return Found(number, _entry(entry), known)

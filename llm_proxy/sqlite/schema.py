@@ -10,7 +10,7 @@ from llm_proxy.sqlite.database import DatabaseUnusable
 APPLICATION = 0x4C4C4D50
 """What SQLite's header calls `application_id`: "LLMP"."""
 
-VERSION = 4
+VERSION = 5
 """Of the tables. A file that has another one is begun anew."""
 
 _TABLES = """
@@ -58,9 +58,9 @@ CREATE TABLE exchanges (
     bytes INTEGER NOT NULL,
     request TEXT NOT NULL,
     details TEXT NOT NULL,
+    answered TEXT NOT NULL,
     timeline BLOB NOT NULL
 );
-CREATE INDEX exchanges_by_id ON exchanges (id);
 CREATE TABLE stored (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     half TEXT NOT NULL,

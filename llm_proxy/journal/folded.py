@@ -1,0 +1,81 @@
+"""The reply of an exchange as it is kept: its choices, each folded into whole texts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from llm_proxy.folding import collect
+from llm_proxy.journal.timeline import Plain
+from llm_proxy.reply import Choice, FinishReason, Said, TextRun, ToolCall
+from llm_proxy.trace import Trace
+
+MAX_SAID = 64 * 1024
+"""Characters that are kept of each text of a reply."""
+
+
+class Folded(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One choice; `cut` tells that a text was longer than `MAX_SAID`."""
+
+    text: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    tool_calls: Sequence[ToolCall] = ()
+    citations: Sequence[str] = ()
+    finish_reason: FinishReason | None = None
+    cut: bool = False
+
+
+NOTHING_SAID: Mapping[str, Any] = {
+    "text": "",
+    "reasoning": "",
+    "refusal": "",
+    "toolCalls": [],
+    "citations": [],
+    "finishReason": None,
+    "cut": False,
+}
+"""A choice in which nothing was said, as it is shown."""
+
+
+def folded(trace: Trace, events: Sequence[Said | TextRun], said: Plain | None) -> list[Folded]:
+    """The choices of the reply, which has come to these `events`, and is maybe one text."""
+    if said is not None:  # is folded at once
+        reason = said.finish.reason if said.finish else None
+        return [_choice(Choice(("".join(said.pieces),)), reason)]
+    if trace.reply is None and not events:
+        return []
+    reply = trace.reply or collect(events)
+    return [_choice(choice, choice.reason) for choice in reply.choices]
+
+
+def _choice(choice: Choice, reason: FinishReason | None) -> Folded:
+    calls = choice.tool_calls
+    whole = Folded(
+        "".join(choice.pieces), choice.reasoning, choice.refusal, calls, choice.citations, reason
+    )
+    texts = (whole.text, whole.reasoning, whole.refusal, *(call.arguments for call in calls))
+    if max(map(len, texts)) <= MAX_SAID:
+        return whole
+    return replace(
+        whole,
+        text=whole.text[:MAX_SAID],
+        reasoning=whole.reasoning[:MAX_SAID],
+        refusal=whole.refusal[:MAX_SAID],
+        tool_calls=[replace(call, arguments=call.arguments[:MAX_SAID]) for call in calls],
+        cut=True,
+    )
+
+
+def beginning(choices: Sequence[Folded]) -> str:
+    """What was said first, or what was done instead."""
+    for choice in choices[:1]:
+        calls = ", ".join(f"{call.name}()" for call in choice.tool_calls)
+        return choice.text or choice.refusal or calls
+    return ""
+
+
+def shown(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """A choice that was kept, with all that it can have."""
+    return {**NOTHING_SAID, **choice}
