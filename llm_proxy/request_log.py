@@ -1,7 +1,8 @@
 """The request log: one line for each request at its end, readable by people or by machines.
 
-Written past the logging module, where making a record takes longer than the line. What comes
-from outside is looked at for secrets first; a line that holds none is written as it is.
+Written behind the answer, as a write lets other threads take over amid a request, and past
+the logging module, where making a record takes longer than the line. What comes from outside is
+looked at for secrets first; a line that holds none is written as it is.
 """
 
 import json
@@ -14,11 +15,14 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
+from llm_proxy.behind import Behind
 from llm_proxy.exchange import Exchange
 from llm_proxy.reply import Fact
 from llm_proxy.settings import ServerSettings
 
 MAX_BODY_CHARACTERS = 64 * 1024
+
+log = logging.getLogger(__name__)
 
 _IN_MESSAGE = ("method", "path", "status")
 _LEVELS = logging.getLevelNamesMapping()
@@ -44,34 +48,44 @@ def teller(settings: ServerSettings, redacted: Callable[[str], str]) -> Callable
     least = _least(settings)
     form = {"text": _text, "json": _json}[settings.log_format]
 
-    def tell(exchange: Exchange) -> None:
-        broken = exchange.outcome in ("failed", "upstream failed")
-        level: Level = "WARNING" if broken else "INFO"
-        if _LEVELS[level] < least:
-            return
-        line = form(level, _clean(_fields(exchange), redacted))
+    def write(exchanges: Sequence[Exchange], left_out: int) -> None:
+        lines = [form(one, _clean(_fields(one), redacted)) for one in exchanges]
+        if left_out:
+            log.warning("%d requests are not logged, as too many came at once", left_out)
         with suppress(OSError, ValueError):  # closed: no reason to answer nobody any more
-            sys.stderr.write(line + "\n")  # what it is now, as it may be replaced after the start
+            # What it is now, as it may be replaced after the start.
+            sys.stderr.write("".join([f"{line}\n" for line in lines]))
+
+    behind = Behind(write)
+
+    def tell(exchange: Exchange) -> None:
+        if _LEVELS[_level(exchange)] >= least:
+            behind.put(exchange, len(exchange.request_body) if exchange.keep_bodies else 0)
 
     return tell
+
+
+def _level(exchange: Exchange) -> Level:
+    return "WARNING" if exchange.outcome in ("failed", "upstream failed") else "INFO"
 
 
 def _least(settings: ServerSettings) -> int:
     return _LEVELS[settings.log_level.upper()]
 
 
-def _text(level: Level, fields: dict[str, Any]) -> str:
+def _text(exchange: Exchange, fields: dict[str, Any]) -> str:
     """`time LEVEL METHOD path status key=value …`, on one line."""
     message = _message(fields)
     for name in _IN_MESSAGE:
         del fields[name]
     told = "".join([f" {name}={_value(value)}" for name, value in fields.items()])
-    return f"{_now()} {level} {message}{told}"
+    return f"{_ended(exchange)} {_level(exchange)} {message}{told}"
 
 
-def _json(level: Level, fields: dict[str, Any]) -> str:
+def _json(exchange: Exchange, fields: dict[str, Any]) -> str:
     """One JSON object on a line."""
-    entry = {"time": _now(), "level": level.lower(), "message": _message(fields)}
+    level = _level(exchange).lower()
+    entry = {"time": _ended(exchange), "level": level, "message": _message(fields)}
     return json.dumps(entry | fields)
 
 
@@ -132,8 +146,10 @@ def _noted(notes: Sequence[Mapping[str, Fact]]) -> Mapping[str, Any]:
     }
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _ended(exchange: Exchange) -> str:
+    """When it was over."""
+    moment = datetime.fromtimestamp(exchange.came_at + exchange.seconds, UTC)
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _shortened(body: bytes) -> str:

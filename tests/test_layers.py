@@ -108,7 +108,7 @@ MAY_IMPORT_OURS = {
         "runs",
     },
     "logs": {"settings"},
-    "request_log": {"exchange", "reply", "settings"},
+    "request_log": {"behind", "exchange", "reply", "settings"},
     "outgoing": {"exchange", "pieces"},
     "edge": {
         "errors",
