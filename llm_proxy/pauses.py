@@ -9,7 +9,10 @@ from contextlib import closing
 from msgspec import Struct
 
 from llm_proxy.clock import Clock
-from llm_proxy.reply import IDLE, Event, Events, Pause, TextRun
+from llm_proxy.reply import ASIDES, IDLE, Event, Events, Pause, TextRun
+
+MAX_RUN = 64
+"""Pieces that come together at most: as many chunks as are usually sent in one write."""
 
 
 class Waiting(Struct, frozen=True):
@@ -26,13 +29,15 @@ def lived(events: Events, clock: Clock, silence_seconds: float = 0.0) -> Lived:
 
     Pauses add up from event to event, so that one that ends late does not delay the next, and
     is not waited for where that was too late already. Of a run those pieces come together that
-    are due. `WAITING` comes before each wait. `IDLE` is yielded whenever nothing else has been
-    for `silence_seconds` (0: never), but for the pauses that are silent.
+    are due, at most `MAX_RUN`; the first one of a reply by itself, so that it is not held up by
+    what is made of the others. `WAITING` comes before each wait. `IDLE` is yielded whenever
+    nothing else has been for `silence_seconds` (0: never), but for the pauses that are silent.
 
     Raises:
         ClientGone: the client left during a pause.
     """
     due = spoke = clock.now()
+    most = 1
 
     def until_due() -> Lived:
         nonlocal spoke
@@ -49,6 +54,23 @@ def lived(events: Events, clock: Clock, silence_seconds: float = 0.0) -> Lived:
     with closing(events):
         for event in events:
             match event:
+                case TextRun(pieces, choice, delays):
+                    begun = 0
+                    for at, delay in enumerate(delays):
+                        due += delay
+                        waits = due > clock.now()
+                        if begun < at and (waits or at - begun == most):
+                            yield TextRun(pieces[begun:at], choice)
+                            begun, most, spoke = at, MAX_RUN, clock.now()
+                        if waits and silence_seconds and due >= spoke + silence_seconds:
+                            yield from until_due()
+                        elif waits:
+                            yield WAITING
+                            clock.wait(due - clock.now())
+                    while len(pieces) - begun > most:
+                        yield TextRun(pieces[begun : begun + most], choice)
+                        begun, most = begun + most, MAX_RUN
+                    yield TextRun(pieces[begun:], choice) if begun or delays else event
                 case Pause(0.0):  # the source has nothing: a turn to look after the client
                     due = clock.now()
                     yield from until_due()
@@ -62,18 +84,10 @@ def lived(events: Events, clock: Clock, silence_seconds: float = 0.0) -> Lived:
                     elif due > clock.now():
                         yield from until_due()
                     continue
-                case TextRun(pieces, choice, delays) if delays:
-                    begun = 0
-                    for at, delay in enumerate(delays):
-                        due += delay
-                        if due > clock.now():
-                            if begun < at:
-                                yield TextRun(pieces[begun:at], choice)
-                                begun, spoke = at, clock.now()
-                            yield from until_due()
-                    yield TextRun(pieces[begun:], choice)
                 case _:
                     yield event
+            if most == 1 and not isinstance(event, ASIDES):
+                most = MAX_RUN
             if silence_seconds:
                 spoke = clock.now()
 

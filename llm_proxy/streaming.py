@@ -43,9 +43,6 @@ from llm_proxy.trace import MAX_EVENT_BYTES, Trace
 
 log = logging.getLogger(__name__)
 
-MAX_RUN = 64
-"""Pieces that are written down together: as many chunks as are usually sent so."""
-
 BETWEEN = (*ASIDES, Waiting)
 """What comes between what is said."""
 
@@ -124,7 +121,7 @@ class EventStream(AnswerInPieces):
         outbox = Outbox(holds=self._at_hand and self._fault is None)
         failure: ProxyError
         try:
-            for event in self._in_portions():
+            for event in self._from_the_first():
                 if isinstance(event, BETWEEN):
                     yield from outbox.rest(self._between(event))
                     continue
@@ -195,29 +192,9 @@ class EventStream(AnswerInPieces):
                 exchange.usage = usage
                 exchange.reasons.append(reason)
 
-    def _in_portions(self) -> Iterator[Event | Waiting]:
-        """What is left of the reply from its first event on, in as much as is sent together.
-
-        The first piece is sent by itself, so that it is not held up by what is made of the
-        others; where something is to go wrong behind so many events, so are all.
-        """
+    def _from_the_first(self) -> Iterable[Event | Waiting]:
+        """What is left of the reply; one by one where something is to go wrong behind so many."""
         if self._first is None:
-            return
+            return ()
         events: Iterable[Event | Waiting] = chain((self._first,), self._events)
-        if self._fault is not None:
-            events = singly(cast(Iterable[Event], events))
-        alone = True
-        for event in events:
-            if not isinstance(event, TextRun):
-                alone = alone and isinstance(event, ASIDES)
-                yield event
-                continue
-            begun = 0
-            if alone:
-                yield TextDelta(event.pieces[0], event.choice)
-                alone, begun = False, 1
-            elif len(event.pieces) <= MAX_RUN:
-                yield event
-                continue
-            for start in range(begun, len(event.pieces), MAX_RUN):
-                yield TextRun(event.pieces[start : start + MAX_RUN], event.choice)
+        return events if self._fault is None else singly(cast(Iterable[Event], events))
