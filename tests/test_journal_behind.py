@@ -118,6 +118,10 @@ def test_progress_is_waited_for_and_the_dead_are_not() -> None:
     seven.write(3)
     assert progress.settle(0)
     eight.take(1)
+    assert not eight.is_hurried()
+    assert not progress.settle(0.01)
+    assert eight.is_hurried()
+    assert not eight.is_hurried()
     progress.clear(8)
     assert progress.settle(0)
 

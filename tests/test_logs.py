@@ -1,6 +1,8 @@
 """What must not stand in the log."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_proxy.logs import Redactor
 
@@ -31,3 +33,21 @@ def test_secrets_that_become_known_later_are_taken_out_from_then_on() -> None:
     assert redactor("secret-one and two") == "*** and two"
     further.add("two")
     assert redactor("secret-one and two") == "*** and ***"
+
+
+NAMES = ("api_key", "token", "tokens", "secret", "password", "cookie", "Key", "keys")
+SIGNS = ("=:", "\\", '"', "'", " ", "\n", '\\"', '": "', "é", "x")
+VALUES = ("sk-", "bearer", "Basic ", "abcdefgh1", "secret-one", "one")
+WORDS = st.sampled_from((*NAMES, *SIGNS, *VALUES))
+
+
+@given(st.lists(st.lists(WORDS, max_size=8).map("".join), max_size=4))
+def test_a_text_is_cleared_only_if_no_part_of_it_holds_a_secret(parts: list[str]) -> None:
+    redacted = Redactor(["secret-one"])
+    if redacted.clears("\n".join(parts)):
+        assert [redacted(part) for part in parts] == parts
+
+
+@pytest.mark.parametrize("text", ["max_tokens=5", "the token is short", '{"keys": 1}', "a basic"])
+def test_usual_texts_are_cleared(text: str) -> None:
+    assert Redactor(["secret-one"]).clears(text)

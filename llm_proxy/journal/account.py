@@ -39,7 +39,7 @@ _encoded = msgspec.json.Encoder().encode
 class Account(NamedTuple):
     """What is written down of an exchange: what is listed, and the rest as JSON and bytes.
 
-    `answered` has the headers and the beginning of the answer, and `details` has what else there is.
+    `answered` has the headers and the beginning of the answer, `details` the other details.
     """
 
     entry: Entry
@@ -111,8 +111,9 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
     )
     told = _encoded(details).decode()
     request, warning_count = _as_sent(exchange), UNCOUNTED if asked else 0
-    # An answer that we made of a reply has nothing but what is in that, and names of ours.
-    looked_at = (*shown, request or "", told, "" if choices and error is None else answered)
+    looked_at = [*shown, exchange.signed_model or "", request or "", told]
+    if not choices or error is not None or _is_masked(request):
+        looked_at.append(answered)  # else there is nothing in it but what is looked at anyway
     if request is None or not redacted.clears("\n".join(looked_at)):
         # Of what is kept then it could not be found out how the request had been understood.
         warnings = warnings_of(asked, exchange.objections(), exchange.origin)
@@ -170,6 +171,11 @@ def _as_sent(exchange: Exchange) -> str | None:
         return body.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _is_masked(request: str | None) -> bool:
+    """Whether a text may stand in the request as nobody would look for it, and in an answer not."""
+    return request is None or "\\u" in request or "\\/" in request
 
 
 def _told(headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -114,7 +114,7 @@ def understood(asked: ChatRequest) -> Mapping[str, Any]:
         "toolChoice": asked.tool_choice.mode,
         "jsonAnswer": asked.schema is not None,
         "n": asked.n,
-        "stop": asked.stop,
+        "stop": list(asked.stop),
         "maxTokens": asked.max_tokens,
         "seed": asked.seed,
         "store": asked.store,

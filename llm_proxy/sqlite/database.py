@@ -130,9 +130,12 @@ def _file(path: str) -> sqlite3.Connection:
         # Made by us, as SQLite would let others read it; its -wal and -shm get the same mode.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         path, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
     )
+    # Only a file that is new takes it. Rows of the journal are long for the usual 4096.
+    connection.execute("PRAGMA page_size = 8192")
+    return connection
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

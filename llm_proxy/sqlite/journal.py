@@ -1,6 +1,5 @@
 """The journal, in the database."""
 
-import json
 import logging
 import sqlite3
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from llm_proxy.journal.account import Account, account
 from llm_proxy.journal.entry import Entry, Found, Wanted
 from llm_proxy.journal.hindsight import Understanding, counted, whole
 from llm_proxy.journal.redacted import Redacted
+from llm_proxy.sqlite import conditions
 from llm_proxy.sqlite.database import Database, DatabaseUnusable
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,6 @@ _COLUMNS = ", ".join(Entry.__struct_fields__)
 _EVERYTHING = f"{_COLUMNS}, number, details, answered, timeline"
 _WRITTEN = (*Entry.__struct_fields__, "bytes", "details", "answered", "timeline")
 _REQUEST, _BYTES = _WRITTEN.index("request"), _WRITTEN.index("bytes")
-
-_SEARCHED = ("request", "details", "answered")
 
 _CHANGES = ", ".join(f"{name} = ?" for name in _WRITTEN)
 _REPLACE = f"UPDATE exchanges SET {_CHANGES} WHERE number = ?"  # noqa: S608
@@ -163,7 +161,7 @@ class SqliteJournal:
 
     def clear(self, namespace: str | None = None) -> int:
         self._settle()
-        only, values = _where(Wanted(namespace=namespace))
+        only, values = conditions.where(Wanted(namespace=namespace))
         with self._database.change() as connection:
             connection.execute(_TOO_MANY, (self._limit,))
             return connection.execute(f"DELETE FROM exchanges{only}", values).rowcount  # noqa: S608
@@ -188,8 +186,8 @@ class SqliteJournal:
 
     def _rows(self, columns: str, wanted: Wanted) -> list[Any]:
         self._settle()
-        where, values = _where(wanted, self._limit)
-        query = f"SELECT {columns} FROM exchanges{where} ORDER BY number DESC LIMIT ?"  # noqa: S608
+        condition, values = conditions.where(wanted, self._limit)
+        query = f"SELECT {columns} FROM exchanges{condition} ORDER BY number DESC LIMIT ?"  # noqa: S608
         return self._database.read(query, *values, wanted.limit)
 
     def _write(self, slots: Sequence[_Slot], dropped: int) -> None:
@@ -244,44 +242,6 @@ def _row(account: Account) -> _Row:
     values[_REQUEST] = request = bytes(entry.request).decode()
     size = len(request) + len(details) + len(answered) + len(line)
     return (*values, size, details, answered, line)
-
-
-def _where(wanted: Wanted, limit: int | None = None) -> tuple[str, list[Any]]:
-    """The condition that rows have to fulfil, and the values in it; of the last `limit` rows."""
-    conditions: list[str] = []
-    values: list[Any] = []
-
-    def ask(condition: str, *given: Any) -> None:
-        conditions.append(f"({condition})")
-        values.extend(given)
-
-    for name in ("namespace", "model", "outcome"):
-        if (value := getattr(wanted, name)) is not None:
-            ask(f"{name} = ?", value)
-    if wanted.path is not None:
-        ask("instr(path, ?)", wanted.path)
-    if wanted.status is not None:
-        low = int(wanted.status.replace("xx", "00"))
-        ask("status BETWEEN ? AND ?", low, low + 99 if wanted.status.endswith("xx") else low)
-    if wanted.text is not None:
-        # As it may stand in JSON: as it is, or with all but ASCII escaped.
-        forms = {json.dumps(wanted.text, ensure_ascii=only)[1:-1] for only in (True, False)}
-        patterns = [f"%{_escaped(form)}%" for form in sorted(forms)]
-        told = [f"{name} LIKE ? ESCAPE '~'" for name in _SEARCHED for _ in patterns]
-        ask(" OR ".join(told), *patterns * len(_SEARCHED))
-    if limit is not None:
-        ask("number > (SELECT max(number) FROM exchanges) - ?", limit)
-    if wanted.before is not None:
-        ask("number < (SELECT max(number) FROM exchanges WHERE id = ?)", wanted.before)
-    if wanted.after is not None:
-        ask("number > ?", wanted.after)
-    return (f" WHERE {' AND '.join(conditions)}" if conditions else "", values)
-
-
-def _escaped(text: str) -> str:
-    for special in "~%_":
-        text = text.replace(special, f"~{special}")
-    return text
 
 
 def _kept_entry(row: Sequence[Any]) -> Entry:

@@ -1,0 +1,129 @@
+"""The account of an exchange: what is left to its readers, and what may not be."""
+
+import json
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_proxy.exchange import Exchange
+from llm_proxy.journal.account import MAX_STREAM_BYTES, account
+from llm_proxy.journal.entry import MAX_REQUEST_BYTES, UNCOUNTED
+from llm_proxy.journal.hindsight import whole
+from llm_proxy.logs import Redactor
+from llm_proxy.openai_api.again import understood_again
+from llm_proxy.reply import Finish, Said, TextDelta, TextRun
+from llm_proxy.trace import Trace
+from tests.builders import chat_document
+
+UNDERSTANDING = partial(understood_again, {"/": ("gpt-4o",)})
+CHAT = "/v1/chat/completions"
+
+
+class Thorough(Redactor):
+    """Looks at everything, as if there were something in it."""
+
+    def clears(self, _: str) -> bool:
+        return False
+
+
+def answered(
+    document: Any, events: list[Said | TextRun], response: bytes = b"", **headers: str
+) -> Exchange:
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    trace = Trace(headers)
+    trace.events, trace.at, trace.pieces = (
+        events,
+        [float(n) for n in range(len(events))],
+        [response],
+    )
+    exchange = Exchange(
+        method="POST", path=CHAT, tell=lambda _: None, trace=trace, request_body=body, over=True
+    )
+    if (found := UNDERSTANDING(CHAT, body)) is not None:
+        exchange.asked, objections = found
+        exchange.model = exchange.asked.model
+        exchange.objections = lambda: objections
+    return exchange
+
+
+def seen(exchange: Exchange, redacted: Redactor) -> dict[str, Any]:
+    """All that a reader is shown."""
+    entry, details, answer, line = account(exchange, redacted)
+    entry, told = whole(entry, details, answer, line, UNDERSTANDING)
+    listed = {name: getattr(entry, name) for name in entry.__struct_fields__}
+    return {**listed, **told, "request": bytes(entry.request).decode()}
+
+
+WORDS = ("token: abc", "tokens", "own-key-1", "Bearer abc", "sk-abcdefghij", "a word", "\n", "é/")
+TEXTS = st.lists(st.sampled_from((*WORDS, '"')), max_size=4).map(" ".join)
+
+
+@given(TEXTS, TEXTS, st.sampled_from(["note", "token", "user_name"]), st.booleans())
+def test_the_short_way_shows_what_the_long_one_shows(
+    asked: str, said: str, name: str, escaped: bool
+) -> None:
+    document = chat_document(asked, metadata={name: asked}, temperature=3, colour="red")
+    body = json.dumps(document, ensure_ascii=escaped).encode()
+    exchange = answered(body, [TextDelta(said), Finish()], said.encode(), agent=asked)
+    exchange.seconds = 1.0
+    short, long = Redactor(["own-key-1"]), Thorough(["own-key-1"])
+    assert seen(exchange, short) == seen(exchange, long)
+
+
+def test_what_is_not_in_the_way_is_left_to_the_reader() -> None:
+    exchange = answered(chat_document(temperature=3), [])
+    assert account(exchange, Redactor(())).entry.warning_count == UNCOUNTED
+    told = seen(exchange, Redactor(()))
+    assert told["warning_count"] == len(told["warnings"]) == 2
+    assert [one["kind"] for one in told["warnings"]] == ["refused", "ignored"]
+    assert told["understood"]["messages"][0]["characters"] == len("hi")
+    assert len(told["requestDigest"]) == 32
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        chat_document("sk-abcdefghij", temperature=3),
+        chat_document("x" * MAX_REQUEST_BYTES, temperature=3),
+    ],
+)
+def test_what_is_not_kept_as_sent_is_looked_into_before(document: Any) -> None:
+    account_of = account(answered(document, []), Redactor(()))
+    assert account_of.entry.warning_count == 2
+    assert json.loads(account_of.details)["understood"]["model"] == "gpt-4o"
+
+
+@pytest.mark.parametrize("masked", ['{"x": "own\\u002dkey"}', '{"x": "own\\/key"}'])
+def test_what_an_answer_has_unmasked_is_looked_at(masked: str) -> None:
+    secret = json.loads(masked)["x"]
+    exchange = answered(masked.encode(), [TextDelta("hi")], f"you sent {secret}".encode())
+    assert seen(exchange, Redactor([secret]))["response"] == "you sent ***"
+
+
+def test_a_run_is_told_as_its_pieces() -> None:
+    events: list[Said | TextRun] = [TextDelta("a "), TextRun(("bc ", "d ")), Finish()]
+    told = seen(answered(chat_document(), events), Redactor(()))
+    assert [(one.kind, one.characters, one.ms // 1000) for one in told["timeline"]] == [
+        ("text", 2, told["timeline"][0].ms // 1000),
+        ("text", 3, told["timeline"][1].ms // 1000),
+        ("text", 2, told["timeline"][1].ms // 1000),
+        ("finish", 0, told["timeline"][3].ms // 1000),
+    ]
+    assert told["reply"]["choices"][0]["text"] == "a bc d "
+    assert told["event_count"] == 4
+
+
+def test_two_choices_are_no_single_text() -> None:
+    told = seen(answered(chat_document(), [TextDelta("a"), TextRun(("b", "c"), 1)]), Redactor(()))
+    assert [choice["text"] for choice in told["reply"]["choices"]] == ["a", "bc"]
+    assert [(one.choice, one.characters) for one in told["timeline"]] == [(0, 1), (1, 1), (1, 1)]
+
+
+def test_of_a_stream_less_is_kept_as_it_was_sent() -> None:
+    exchange = answered(chat_document(), [TextDelta("x")], b"x" * 5000)
+    assert len(seen(exchange, Redactor(()))["response"]) == 5000
+    exchange.open = True
+    assert len(seen(exchange, Redactor(()))["response"]) == MAX_STREAM_BYTES
