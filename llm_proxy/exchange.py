@@ -19,7 +19,7 @@ from llm_proxy.errors import (
 )
 from llm_proxy.ids import made_up
 from llm_proxy.reply import ChatRequest, Events, Fact, FinishReason, Noted, Usage, WireFault
-from llm_proxy.ticks import Ticks, ticks
+from llm_proxy.ticks import Ticks
 from llm_proxy.trace import Trace
 
 Outcome = Literal["done", "refused", "failed", "upstream failed", "client gone", "scripted"]
@@ -64,7 +64,7 @@ class Exchange:
     answered; `signed_model` is the model that the source put under its reply, `reasons` are why
     its choices ended. `size` is the bytes of the answer's body, which is itself kept only where
     `keep_bodies` says so. `came_at` is in Unix seconds; `began` is the same moment on the clock
-    of `ticks`, which are when the pieces of a stream were sent. `open` tells of a stream.
+    of `ticks`, which tell when the pieces of a stream were sent. `open` tells of a stream.
     `headers` go out with the answer. `asked` is the request as the server understood it, `notes`
     are what sources told of how they did, `fault` is what was made to go wrong, `error` what did.
     `observers` are told how it goes on. `record` has the exchange written down, as one that ended
@@ -94,7 +94,7 @@ class Exchange:
     error: ProxyError | None = None
     stream: bool = False
     open: bool = False
-    ticks: Ticks = field(default_factory=ticks)
+    ticks: Ticks = field(default_factory=Ticks)
     reasons: list[FinishReason] = field(default_factory=list)
     usage: Usage | None = None
     size: int = 0

@@ -7,7 +7,7 @@ the middle, clients that leave. Knows no Flask and no JSON; time is a `Clock`.
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import cached_property
-from itertools import chain, repeat
+from itertools import chain
 from typing import cast
 
 from llm_proxy.clock import Clock
@@ -38,7 +38,6 @@ from llm_proxy.reply import (
     WireFault,
 )
 from llm_proxy.runs import singly
-from llm_proxy.ticks import now
 from llm_proxy.trace import MAX_EVENT_BYTES, Trace
 
 log = logging.getLogger(__name__)
@@ -179,14 +178,14 @@ class EventStream(AnswerInPieces):
         exchange = self._exchange
         match event:
             case TextRun(pieces):
-                exchange.ticks.extend(repeat(now(), len(pieces)))
+                exchange.ticks.sent(len(pieces))
                 if exchange.keep_bodies:
                     exchange.said("".join(pieces))
             case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
-                exchange.ticks.append(now())
+                exchange.ticks.sent(1)
                 exchange.said(text)
             case ToolCallDelta():
-                exchange.ticks.append(now())
+                exchange.ticks.sent(1)
                 exchange.said(event.arguments)
             case Finish(reason, usage):
                 exchange.usage = usage

@@ -31,7 +31,8 @@ def labels_told() -> dict[str, set[str]]:
     exchange.notes += [{"fixture": "missed"}, upstream, {"upstream_end": "upstream_down"}]
     exchange.usage = Usage(1, 1)
     exchange.streams()
-    exchange.ticks += [1.0, 2.0]
+    exchange.ticks.sent(1)
+    exchange.ticks.sent(2)
     exchange.end()
     families = text_string_to_metric_families(counted.exposed("")[0].decode())
     return {sample.name: set(sample.labels) for family in families for sample in family.samples}

@@ -200,7 +200,8 @@ def test_the_state_of_the_breaker_is_what_the_calls_showed(
 def test_gaps_are_put_into_the_buckets_that_single_values_would_be_put_into() -> None:
     moments = [5.0, 5.0, 5.25, 5.5, 6.5, 100.0]
     together, single = CollectorRegistry(), CollectorRegistry()
-    BulkHistogram("gaps", "h", buckets=(0.25, 1), registry=together).observe_all(*gaps(moments))
+    bulk = BulkHistogram("gaps", "h", buckets=(0.25, 1), registry=together)
+    bulk.observe_all(gaps(moments[1:]), 1)
     one_by_one = Histogram("gaps", "h", buckets=(0.25, 1), registry=single)
     for before, after in pairwise(moments):
         one_by_one.observe(after - before)
@@ -216,12 +217,13 @@ def test_of_an_endless_stream_the_last_moments_are_kept() -> None:
     counting, endless = counted(), exchange(model="gpt-4o")
     endless.observers = (counting,)
     endless.streams()
-    endless.ticks.extend(float(moment) for moment in range(MAX_TICKS + 5))
+    for _ in range(MAX_TICKS + 5):
+        endless.ticks.sent(1)
     endless.end()
     text = exposed(counting)
-    assert len(endless.ticks) == MAX_TICKS
+    assert len(endless.ticks.moments) == MAX_TICKS
     assert value(text, "llm_proxy_inter_chunk_seconds_count") == MAX_TICKS - 1
-    assert samples(text, "llm_proxy_time_to_first_token_seconds_count") == []
+    assert value(text, "llm_proxy_time_to_first_token_seconds_count") == 1
 
 
 def test_threads_that_come_first_together_share_the_meters() -> None:

@@ -13,13 +13,12 @@ from msgspec import Struct
 from llm_proxy.exchange import Exchange
 from llm_proxy.metrics.labels import method, route
 from llm_proxy.reply import Fact, Usage
-from llm_proxy.ticks import MAX_TICKS
 
 
 class Ended(Struct, frozen=True, gc=False):
     """One exchange. Of a stream `first` is how long it took to the first piece, if it is known.
 
-    `gaps` are the seconds between two pieces, but for so many (`together`) that were none.
+    `gaps` are the seconds between two pieces, but for so many (`together`) that were sent with one.
     """
 
     method: str
@@ -38,14 +37,8 @@ class Ended(Struct, frozen=True, gc=False):
 
 def ended(exchange: Exchange) -> Ended:
     """What is to be counted of an exchange."""
-    first: float | None = None
-    between: Sequence[float] = ()
-    together = 0
-    if exchange.open:
-        moments = exchange.ticks
-        between, together = gaps(moments)
-        if 0 < len(moments) < MAX_TICKS:  # else the first one may have been dropped
-            first = moments[0] - exchange.began
+    ticks = exchange.ticks
+    first = None if ticks.first is None or not exchange.open else ticks.first - exchange.began
     return Ended(
         method(exchange),
         route(exchange),
@@ -57,15 +50,11 @@ def ended(exchange: Exchange) -> Ended:
         exchange.usage,
         exchange.notes,
         first,
-        between,
-        together,
+        gaps(ticks.moments) if exchange.open else (),
+        ticks.together,
     )
 
 
-def gaps(moments: Sequence[float]) -> tuple[list[float], int]:
-    """How long after each moment another one came, and how often that was the same moment.
-
-    The moments are in order. What was sent together came at one moment, so most gaps may be none.
-    """
-    distinct = list(dict.fromkeys(moments))
-    return list(map(sub, islice(distinct, 1, None), distinct)), len(moments) - len(distinct)
+def gaps(moments: Sequence[float]) -> list[float]:
+    """How long after each moment the next one came."""
+    return list(map(sub, islice(moments, 1, None), moments))

@@ -18,7 +18,6 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from llm_proxy.exchange import Exchange
 from llm_proxy.reply import Fact
-from llm_proxy.ticks import MAX_TICKS
 
 OPERATIONS = {
     "/chat/completions": "chat",
@@ -160,6 +159,6 @@ def _generated(exchange: Exchange, operation: str, model: str) -> dict[str, Any]
         found["gen_ai.usage.output_tokens"] = exchange.usage.completion_tokens
     if exchange.reasons:
         found["gen_ai.response.finish_reasons"] = list(exchange.reasons)
-    if 0 < len(moments := exchange.ticks) < MAX_TICKS:
-        found["gen_ai.response.time_to_first_chunk"] = moments[0] - exchange.began
+    if exchange.ticks.first is not None:
+        found["gen_ai.response.time_to_first_chunk"] = exchange.ticks.first - exchange.began
     return found
