@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import struct
+import sys
 import time
 from contextlib import suppress
 from typing import NoReturn, Protocol
@@ -17,6 +18,9 @@ from llm_proxy.errors import ClientGone, ConnectionCut
 _CLOSED = getattr(select, "POLLRDHUP", 0) | getattr(select, "POLLHUP", 0)
 
 _TURN_SECONDS = 3600.0  # neither poll nor sleep takes any number, and a wait may have no end
+
+LOOK_SECONDS = 0.25
+"""How often a greenlet that waits looks after its client."""
 
 
 class Clock(Protocol):
@@ -65,8 +69,8 @@ class ClientClock:
         self._connection = connection
         self._poll = None
         if connection is not None and _CLOSED and connection.fileno() >= 0:
-            self._poll = select.poll()
-            self._poll.register(connection, _CLOSED)
+            self._poll = _system_poll()
+            self._poll.register(connection.fileno(), _CLOSED)
         self.sees_client = self._poll is not None
 
     now = staticmethod(time.monotonic)  # asked for every chunk, so there is no step in between
@@ -78,7 +82,7 @@ class ClientClock:
             turn = min(left, _TURN_SECONDS)
             if self._poll is None:
                 time.sleep(turn)
-            elif self._poll.poll(turn * 1000):
+            elif self._happens(self._poll, turn):
                 raise ClientGone
             left = end - self.now()
             if left <= 0:
@@ -87,9 +91,13 @@ class ClientClock:
     def client_reads(self, seconds: float) -> bool:
         if self._connection is None or self._poll is None or self._connection.fileno() < 0:
             return False
-        reset = select.poll()
-        reset.register(self._connection, 0)  # errors are told of in any case
-        return not reset.poll(seconds * 1000)
+        reset = _system_poll()
+        reset.register(self._connection.fileno(), 0)  # errors are told of in any case
+        return not self._happens(reset, seconds)
+
+    def _happens(self, poll: "select.poll", seconds: float) -> bool:
+        """Whether anything that `poll` looks for happens within so many seconds."""
+        return bool(poll.poll(seconds * 1000))
 
     def cut(self, *, reset: bool) -> NoReturn:
         if self._connection is not None:
@@ -101,6 +109,42 @@ class ClientClock:
                 with suppress(OSError):  # the client has left, or the server closed it
                     self._connection.shutdown(socket.SHUT_RDWR)
         raise ConnectionCut
+
+
+class GreenletClock(ClientClock):
+    """The same for a greenlet, which sleeps, and looks now and then.
+
+    Under gevent a greenlet that waits for something to happen to a socket costs half as much
+    again as one that sleeps, for every piece of a stream. The looks cost next to nothing.
+    """
+
+    def _happens(self, poll: "select.poll", seconds: float) -> bool:
+        end = self.now() + seconds
+        while True:
+            time.sleep(min(max(end - self.now(), 0.0), LOOK_SECONDS))
+            if poll.poll(0):
+                return True
+            if self.now() >= end:
+                return False
+
+
+def clock_of(connection: socket.socket | None, *, can_reset: bool = False) -> ClientClock:
+    """The clock that suits whoever runs this: a thread of the system or a greenlet."""
+    kind = GreenletClock if _runs_greenlets() else ClientClock
+    return kind(connection, can_reset=can_reset)
+
+
+def _runs_greenlets() -> bool:
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and monkey.is_module_patched("select")
+
+
+def _system_poll() -> "select.poll":
+    """The system's own `poll`, which blocks the process under gevent if it is let wait."""
+    monkey = sys.modules.get("gevent.monkey")
+    poll = select.poll if monkey is None else monkey.get_original("select", "poll")
+    made: select.poll = poll()
+    return made
 
 
 def _close(connection: socket.socket, *, reset: bool) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from flask import g, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from llm_proxy.clock import ClientClock
+from llm_proxy.clock import ClientClock, clock_of
 from llm_proxy.errors import BodyTooLarge, InvalidRequest
 
 
@@ -66,4 +66,4 @@ def client_clock() -> ClientClock:
     """A clock that watches the client's connection, where the server shows it."""
     environ = request.environ
     gunicorns = environ.get("gunicorn.socket")
-    return ClientClock(gunicorns or environ.get("werkzeug.socket"), can_reset=gunicorns is not None)
+    return clock_of(gunicorns or environ.get("werkzeug.socket"), can_reset=gunicorns is not None)
