@@ -26,6 +26,9 @@ LOOK_SECONDS = 0.25
 class Clock(Protocol):
     """Time as the shell sees it; tests pass one that does not wait."""
 
+    can_cut: bool
+    """Whether `cut` can end the connection; else the server may end the answer in good order."""
+
     can_reset: bool
     """Whether `cut` can reset the connection."""
 
@@ -61,10 +64,14 @@ class ClientClock:
 
     Without a connection (a server that does not show it) a client that has gone is only
     noticed when the next write to it fails. `can_reset` says whether the server can live with
-    a connection that was closed under its hands.
+    a connection that was closed under its hands, `can_cut` whether it ends one itself in the
+    middle of an answer that fails.
     """
 
-    def __init__(self, connection: socket.socket | None, *, can_reset: bool = False) -> None:
+    def __init__(
+        self, connection: socket.socket | None, *, can_cut: bool = True, can_reset: bool = False
+    ) -> None:
+        self.can_cut = can_cut
         self.can_reset = can_reset and connection is not None
         self._connection = connection
         self._poll = None
@@ -128,10 +135,12 @@ class GreenletClock(ClientClock):
                 return False
 
 
-def clock_of(connection: socket.socket | None, *, can_reset: bool = False) -> ClientClock:
+def clock_of(
+    connection: socket.socket | None, *, can_cut: bool = True, can_reset: bool = False
+) -> ClientClock:
     """The clock that suits whoever runs this: a thread of the system or a greenlet."""
     kind = GreenletClock if _runs_greenlets() else ClientClock
-    return kind(connection, can_reset=can_reset)
+    return kind(connection, can_cut=can_cut, can_reset=can_reset)
 
 
 def _runs_greenlets() -> bool:
