@@ -83,8 +83,11 @@ def on_starting(arbiter: Any) -> None:
     It is chosen here, as here the address is known that the command line may have changed. The
     address may still be another server's, so only a worker that answers empties the state.
     """
-    if arbiter.cfg.worker_class_str == "gevent":
-        sys.exit(GEVENT_TOO_LATE)
+    if "gevent" in arbiter.cfg.worker_class_str:
+        from gevent import monkey  # the worker class has been loaded, so it is there
+
+        if not monkey.is_module_patched("ssl"):
+            sys.exit(GEVENT_TOO_LATE)
     address = arbiter.cfg.address[0]
     port = address[1] if isinstance(address, tuple) else 0
     try:

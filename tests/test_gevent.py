@@ -57,8 +57,9 @@ def test_idle_connections_do_not_hold_up_the_end() -> None:
         assert server.process.wait(PATIENCE_SECONDS) == 0
 
 
-def test_a_worker_class_that_patches_too_late_is_refused() -> None:
-    process = ended((*GUNICORN, "--worker-class", "gevent"))
+@pytest.mark.parametrize("name", ["gevent", "llm_proxy.gevent_worker.StreamWorker"])
+def test_a_worker_class_that_patches_too_late_is_refused(name: str) -> None:
+    process = ended((*GUNICORN, "--worker-class", name))
     assert process.returncode != 0
     assert "gunicorn -c gevent.conf.py wsgi:app" in process.stderr
 
