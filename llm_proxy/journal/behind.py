@@ -19,6 +19,12 @@ log = logging.getLogger(__name__)
 LINGER_SECONDS = 0.02
 """For how long those that come are gathered, so that one transaction does for all of them."""
 
+TURN_SECONDS = 0.001
+"""The same where many wait already: so that others have their turn."""
+
+MAX_AT_ONCE = 32
+"""In one transaction: where the thread is a greenlet, nobody else has a turn meanwhile."""
+
 IDLE_SECONDS = 2.0
 """After which a thread that has nothing to write ends; the next exchange begins another one."""
 
@@ -100,10 +106,12 @@ class Behind:
                 if not self._changed.wait_for(lambda: self._waiting, IDLE_SECONDS):
                     self._thread = None
                     return
-                self._changed.wait_for(lambda: self._hurried, LINGER_SECONDS)
-                batch, self._waiting = self._waiting, []
+                linger = TURN_SECONDS if len(self._waiting) > MAX_AT_ONCE else LINGER_SECONDS
+                self._changed.wait_for(lambda: self._hurried, linger)
+                batch, self._waiting = self._waiting[:MAX_AT_ONCE], self._waiting[MAX_AT_ONCE:]
                 dropped, self._dropped = self._dropped, 0
-                self._bytes, self._hurried = 0, False
+                self._bytes -= sum(len(exchange.request_body) for exchange in batch)
+                self._hurried = self._hurried and bool(self._waiting)
             try:
                 self._write(batch, dropped)
             except Exception:
