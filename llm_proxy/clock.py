@@ -130,7 +130,8 @@ class GreenletClock(ClientClock):
     def wait(self, seconds: float) -> None:
         end = self.now() + seconds
         while True:
-            time.sleep(min(max(end - self.now(), 0.0), LOOK_SECONDS))
+            # Not 0, which would mean a turn behind all requests that have just come.
+            time.sleep(min(max(end - self.now(), 1e-6), LOOK_SECONDS))
             moment = self.now()
             if moment >= self._look_at and self._poll is not None:
                 if self._poll.poll(0):

@@ -15,6 +15,10 @@ from gunicorn.workers.ggevent import GeventWorker
 WRITES_AT_ONCE = 16
 """So many pieces of an answer are written before others have their turn, unless it waits itself."""
 
+A_TURN = 1e-6
+"""Sleep of no time: with 0, gevent puts who sleeps behind all requests that have just come, of
+which it begins a few at a time, and streams would be late by half a second."""
+
 LINGER_SECONDS = 2.0
 """For how long a worker that stops keeps idle connections, as gunicorn's gthread does: a request
 may be on its way."""
@@ -49,7 +53,7 @@ class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
     @contextmanager
     def timeout_ctx(self) -> Iterator[None]:
         """Wait for the next request on a connection, as long as that is wanted."""
-        gevent.sleep(0)
+        gevent.sleep(A_TURN)
         with gevent.Timeout(self.cfg.keepalive, False) as timeout:
             self._idle[timeout] = gevent.getcurrent()
             try:
@@ -102,7 +106,7 @@ class _InTurns:
         for number, piece in enumerate(self._body, 1):
             yield piece
             if not number % WRITES_AT_ONCE:
-                gevent.sleep(0)
+                gevent.sleep(A_TURN)
 
     def close(self) -> None:
         close = getattr(self._body, "close", None)
