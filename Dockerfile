@@ -4,10 +4,12 @@ FROM python:3.13-slim AS build
 RUN python -m venv --without-pip /opt/venv
 # Before the source: a change to the code does not install the packages again.
 COPY requirements.txt /tmp/
-RUN pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check -r /tmp/requirements.txt
+# gevent and packaging are for the second of the two commands below.
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
+    -r /tmp/requirements.txt "gevent>=24.11,<27" "packaging>=24"
 
 WORKDIR /app
-COPY wsgi.py gunicorn.conf.py ./
+COPY wsgi.py gunicorn.conf.py gevent.conf.py ./
 COPY llm_proxy llm_proxy
 # Bytecode is made here, as the server may not write it. It is valid by decree and not by the
 # time of its source, which not every builder keeps. The modes are set because a checkout made
@@ -41,6 +43,8 @@ EXPOSE 8888
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
     CMD ["python", "-c", "import os; from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open(f\"http://127.0.0.1:{os.environ.get('PORT') or 8888}/health\", timeout=4)"]
 
+# For hundreds of streams at once: docker run IMAGE gunicorn -c gevent.conf.py wsgi:app
+#
 # No shell: gunicorn is process 1 and gets SIGTERM itself. Running streams then have 60 s to
 # end (gunicorn.conf.py), so stop with more patience than that: docker stop -t 70.
 CMD ["gunicorn", "wsgi:app"]

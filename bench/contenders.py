@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bench.goals import GRANIAN, OURS
 
@@ -33,7 +34,7 @@ _GRANIAN = (*_python("granian"), "--interface", "wsgi", *_PORT)
 _PLAIN = ("--loop", "asyncio", "--http", "h11")
 _UVICORN = (*_python("uvicorn"), *_PLAIN, *_PORT, "--log-level", "warning")
 
-MANY_STREAMS = ("--threads", "1100", "--worker-connections", "2200")
+MANY_STREAMS = ("--config", "gevent.conf.py")
 """What the README tells to add to the default command for many streams at once."""
 
 
@@ -62,6 +63,11 @@ class Contender(Struct, frozen=True, kw_only=True):
 def ours(*arguments: str, **env: str) -> Contender:
     """The program under gunicorn, by the default command and what is added to it."""
     return Contender(name=OURS, command=(*_GUNICORN, "wsgi:app", *arguments), env=env)
+
+
+def ours_many(**env: str) -> Contender:
+    """The program under gunicorn, by the command for many streams."""
+    return replace(ours(*MANY_STREAMS, **env), modules=("gevent",))
 
 
 def ours_granian(**env: str) -> Contender:

@@ -52,6 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             help="print the server's URL on standard output, alone on a line, once it listens, "
             "and stop when standard input ends",
         )
+        serving.add_argument(
+            "--many-streams",
+            action="store_true",
+            help="serve by greenlets in place of threads, for hundreds of streams at once "
+            "(needs gevent)",
+        )
     checking = commands.add_parser(
         "validate", help="check fixtures: exit with 1 if they cannot be used"
     )
@@ -70,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(_validate(options.path, options.strict))
     if options.command == "report":
         sys.exit(_report(options.url, options.namespace))
-    _serve(options.command, options.host, options.port, options.supervised)
+    _serve(options)
 
 
 def _add_address(parser: argparse.ArgumentParser, default: str | None) -> None:
@@ -81,16 +87,17 @@ def _add_address(parser: argparse.ArgumentParser, default: str | None) -> None:
     )
 
 
-def _serve(half: str, host: str | None, port: str | None, supervised: bool) -> NoReturn:
+def _serve(options: argparse.Namespace) -> NoReturn:
     load_dotenv(Path.cwd() / ".env")
-    os.environ["LLM_PROXY_V1"] = half
-    if host is not None:
-        os.environ["HOST"] = host
-    if port is not None:
-        os.environ["PORT"] = port
-    if supervised:
+    os.environ["LLM_PROXY_V1"] = options.command
+    if options.host is not None:
+        os.environ["HOST"] = options.host
+    if options.port is not None:
+        os.environ["PORT"] = options.port
+    if options.supervised:
         os.environ["LLM_PROXY_SUPERVISED"] = "1"
-    gunicorn = ["-m", "gunicorn", "--config", "python:llm_proxy.gunicorn_conf"]
+    configuration = "gevent_conf" if options.many_streams else "gunicorn_conf"
+    gunicorn = ["-m", "gunicorn", "--config", f"python:llm_proxy.{configuration}"]
     os.execv(sys.executable, [sys.executable, *gunicorn, "llm_proxy:create_app()"])
 
 

@@ -12,7 +12,7 @@ from flask import g, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
-from llm_proxy.clock import ClientClock
+from llm_proxy.clock import ClientClock, clock_of
 from llm_proxy.errors import BodyTooLarge, InvalidRequest
 
 MAX_DRAINED_BYTES = 64 * 1024 * 1024
@@ -91,9 +91,13 @@ class Incoming:
 
     def client_clock(self) -> ClientClock:
         """A clock that watches the client's connection, where the server shows it."""
-        gunicorns = self._environ.get("gunicorn.socket")
-        return ClientClock(
-            gunicorns or self._environ.get("werkzeug.socket"), can_reset=gunicorns is not None
+        environ = self._environ
+        gunicorns = environ.get("gunicorn.socket")
+        return clock_of(
+            gunicorns or environ.get("werkzeug.socket"),
+            # It ends an answer that fails half way as if it were complete.
+            can_cut=not str(environ.get("SERVER_SOFTWARE", "")).startswith("Granian"),
+            can_reset=gunicorns is not None,
         )
 
     def _length(self) -> int | None:

@@ -14,6 +14,11 @@ from llm_proxy.exchange import Exchange
 from llm_proxy.mishaps import Cut, Wire, document_mishap
 from llm_proxy.reply import Pause, WireFault
 
+CANNOT_CUT = (
+    "This server ends every answer in good order, so that none can be cut: the faults "
+    "'disconnect' and 'reset' need gunicorn. The fault 'truncate' ends an answer too early, too."
+)
+
 
 def refuse_impossible(fault: WireFault | None, clock: Clock) -> None:
     """See to it that a fault can be made.
@@ -26,7 +31,11 @@ def refuse_impossible(fault: WireFault | None, clock: Clock) -> None:
             raise FaultNotPossible(
                 "This server cannot reset a connection: the fault 'reset' needs gunicorn. "
                 "The fault 'disconnect' ends the connection, too."
+                if clock.can_cut
+                else CANNOT_CUT
             )
+        case WireFault("disconnect") if not clock.can_cut:
+            raise FaultNotPossible(CANNOT_CUT)
         case WireFault("stall", seconds=None) if not clock.sees_client:
             raise FaultNotPossible(
                 "This server cannot see when a client leaves, so the fault 'stall' would never "

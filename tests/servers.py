@@ -7,9 +7,11 @@ server answers is its caller's business.
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -23,6 +25,9 @@ PATIENCE_SECONDS = 30.0
 # Port 0 leaves the choice to the system. Of the two files that `flask run` reads by itself,
 # .env is left out: it is the developer's, not the repository's.
 GUNICORN = (sys.executable, "-m", "gunicorn", "wsgi:app")
+GEVENT = ("--config", "gevent.conf.py")
+# It writes its own log to standard output.
+GRANIAN = ("sh", "-c", 'exec "$@" >&2', "-", sys.executable, "-m", "granian", "--interface", "wsgi")
 FLASK = (sys.executable, "-m", "flask", "--env-file", ".flaskenv", "run", "--port", "0")
 MOCK = (sys.executable, "-m", "llm_proxy", "mock", "--port", "0")
 ADAPTER = (sys.executable, "-m", "llm_proxy", "adapter", "--port", "0")
@@ -75,6 +80,10 @@ class Server:
             return session.request(method, self.url + path, timeout=PATIENCE_SECONDS, **options)
 
 
+Running = Callable[..., AbstractContextManager[Server]]
+"""Runs a server with so many further arguments, and the environment by name."""
+
+
 def worker(server: Server) -> Path:
     """What Linux tells of the only worker process of a gunicorn."""
     pid = server.process.pid
@@ -92,6 +101,27 @@ def new_session() -> requests.Session:
 def running_gunicorn(*arguments: str, **env: str) -> AbstractContextManager[Server]:
     """Run `gunicorn wsgi:app` with the repository's configuration until the context ends."""
     return running((*GUNICORN, *arguments), **env)
+
+
+def running_gevent(*arguments: str, **env: str) -> AbstractContextManager[Server]:
+    """Run gunicorn as it is documented for many streams."""
+    return running((*GUNICORN, *GEVENT, *arguments), **env)
+
+
+@contextmanager
+def running_granian(**env: str) -> Iterator[Server]:
+    """Run granian as it is documented; it tells no port that the system picks, so we do."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with running((*GRANIAN, "--port", str(port), "wsgi:app"), **env) as server:
+        # It tells its address before its worker listens, and stops badly before that.
+        for _ in range(int(PATIENCE_SECONDS / 0.02)):
+            with suppress(requests.ConnectionError):
+                server.request("GET", "/health")
+                break
+            time.sleep(0.02)
+        yield server
 
 
 @contextmanager

@@ -19,6 +19,7 @@ class FakeClock:
     def __init__(self, leaves_at: float = float("inf")) -> None:
         self.time = 0.0
         self.leaves_at = leaves_at
+        self.can_cut = True
         self.can_reset = False
         self.sees_client = True
 

@@ -32,7 +32,7 @@ from tests.raw_upstream import (
     ticked,
     word,
 )
-from tests.servers import Server, new_session, running_gunicorn, worker
+from tests.servers import Running, Server, new_session, running_gunicorn, worker
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -43,11 +43,11 @@ Half = tuple[Server, RawUpstream]
 
 
 @pytest.fixture(scope="module")
-def half() -> Iterator[Half]:
+def half(gunicorn: Running) -> Iterator[Half]:
     """A server and the upstream behind it, whose script each test sets."""
     with (
         raw_upstream(CLOSING_HEAD) as upstream,
-        running_gunicorn(
+        gunicorn(
             STREAM_URL=upstream.url, STREAM_BREAKER_FAILURES="0", STREAM_MAX_EVENT_BYTES="100000"
         ) as server,
     ):

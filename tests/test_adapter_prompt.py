@@ -4,7 +4,6 @@ The upstream sends a word only after the client has received the one before it: 
 that held something back would wait for ever, and the test fails after `PATIENCE_SECONDS`.
 """
 
-import shutil
 import ssl
 import subprocess
 import sys
@@ -202,23 +201,6 @@ def test_no_compression_is_asked_for() -> None:
 
 BUFFER_BYTES = 8192
 """What http.client reads at once into the buffer before the body."""
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate of it for 127.0.0.1, in one file."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("there is no openssl to make a certificate with")
-    both = tmp_path_factory.mktemp("tls") / "both.pem"
-    key = "req -x509 -days 2 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
-    name = "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
-    files = ["-keyout", str(both), "-out", "-"]
-    made = subprocess.run([openssl, *key.split(), *name.split(), *files], capture_output=True)
-    assert made.returncode == 0, made.stderr
-    with both.open("ab") as file:
-        file.write(made.stdout)
-    return both
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from llm_proxy import clock as clock_module
-from llm_proxy.clock import ClientClock
+from llm_proxy.clock import ClientClock, GreenletClock
 from llm_proxy.errors import ClientGone, ConnectionCut
 from tests.servers import PATIENCE_SECONDS
 
@@ -25,21 +25,39 @@ def pair() -> Iterator[Pair]:
         yield server, client
 
 
-def test_a_wait_ends_when_the_client_leaves(pair: Pair) -> None:
+CLOCKS = pytest.mark.parametrize("kind", [ClientClock, GreenletClock])
+
+
+@CLOCKS
+def test_a_wait_ends_when_the_client_leaves(pair: Pair, kind: type[ClientClock]) -> None:
     server, client = pair
-    clock = ClientClock(server)
+    clock = kind(server)
     assert clock.sees_client
     client.close()
     with pytest.raises(ClientGone):
         clock.wait(math.inf)
 
 
+@CLOCKS
+def test_a_client_that_has_closed_all_of_it_is_told_from_one_that_reads(
+    pair: Pair, kind: type[ClientClock]
+) -> None:
+    server, client = pair
+    client.shutdown(socket.SHUT_WR)
+    server.sendall(b"more")
+    assert kind(server).client_reads(0.0)
+    client.close()
+    assert not kind(server).client_reads(PATIENCE_SECONDS)
+
+
+@CLOCKS
 @pytest.mark.parametrize("watched", [True, False])
 def test_a_long_wait_is_lived_through_in_turns(
-    pair: Pair, watched: bool, monkeypatch: pytest.MonkeyPatch
+    pair: Pair, watched: bool, kind: type[ClientClock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clock_module, "_TURN_SECONDS", 0.001)
-    clock = ClientClock(pair[0] if watched else None)
+    monkeypatch.setattr(clock_module, "LOOK_SECONDS", 0.001)
+    clock = kind(pair[0] if watched else None)
     began = clock.now()
     clock.wait(0.02)
     assert clock.now() - began >= 0.02

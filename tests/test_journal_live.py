@@ -15,16 +15,16 @@ import pytest
 import requests
 
 from tests.builders import chat_document
-from tests.servers import PATIENCE_SECONDS, Server, new_session, running_gunicorn
+from tests.servers import PATIENCE_SECONDS, Running, Server, new_session, running_gunicorn
 
 CHAT = "/v1/chat/completions"
 KEY = "sk-abcdefghijklmnop"
 
 
 @pytest.fixture(scope="module")
-def pair() -> Iterator[Server]:
+def pair(gunicorn: Running) -> Iterator[Server]:
     """A mock with two workers."""
-    with running_gunicorn("--workers", "2", MOCK_REPLY="echo") as server:
+    with gunicorn("--workers", "2", MOCK_REPLY="echo") as server:
         yield server
 
 

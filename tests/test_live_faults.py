@@ -13,7 +13,7 @@ from llm_proxy.mock.faults.precedence import Faults
 from llm_proxy.reply import WireFault, WireFaultKind
 from tests.builders import empty_state
 from tests.raw_client import NOTHING, End, RawAnswer, asked, sent
-from tests.servers import FLASK, PATIENCE_SECONDS, Server, running, running_gunicorn
+from tests.servers import FLASK, PATIENCE_SECONDS, Running, Server, running, running_gunicorn
 
 TEXT = "héllo wörld 😀 there"
 CHAT = "/v1/chat/completions"
@@ -49,9 +49,9 @@ WIRE_FAULTS = [
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def server(gunicorn: Running) -> Iterator[Server]:
     """A mock that echoes; a silence that nobody asked for would be seen by its comments."""
-    with running_gunicorn(MOCK_REPLY="echo", LLM_PROXY_KEEPALIVE_SECONDS="0.1") as server:
+    with gunicorn(MOCK_REPLY="echo", LLM_PROXY_KEEPALIVE_SECONDS="0.1") as server:
         yield server
 
 
@@ -255,9 +255,9 @@ def test_the_log_tells_faults_that_were_asked_for(
 ENDS: dict[str, End] = {"disconnect": "closed", "reset": "reset"}
 
 
-def test_connections_that_are_cut_leave_nothing_behind() -> None:
+def test_connections_that_are_cut_leave_nothing_behind(gunicorn: Running) -> None:
     """With room for four connections, one that was still counted would soon be missed."""
-    with running_gunicorn("--worker-connections", "4", "--threads", "2") as server:
+    with gunicorn("--worker-connections", "4", "--threads", "2") as server:
         for _ in range(5):
             for kind, end in ENDS.items():
                 fault = {"X-Mock-Fault": kind}

@@ -12,7 +12,7 @@ import pytest
 from openai import DefaultHttpxClient, OpenAI
 
 from tests.raw_client import sent
-from tests.servers import PATIENCE_SECONDS, Server, new_session, running_gunicorn
+from tests.servers import PATIENCE_SECONDS, Running, Server, new_session
 
 SIMULTANEOUS = 16
 CHAT = "/v1/chat/completions"
@@ -21,23 +21,23 @@ DONE = b"data: [DONE]"
 
 
 @pytest.fixture(scope="module")
-def stalling() -> Iterator[Server]:
+def stalling(gunicorn: Running) -> Iterator[Server]:
     """Sends the first word at once and the second one after minutes."""
-    with running_gunicorn(MOCK_REPLY="echo", MOCK_TOKENS_PER_SECOND="0.01") as server:
+    with gunicorn(MOCK_REPLY="echo", MOCK_TOKENS_PER_SECOND="0.01") as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def silent() -> Iterator[Server]:
+def silent(gunicorn: Running) -> Iterator[Server]:
     """Sends nothing for a minute: neither a first word nor a comment."""
-    with running_gunicorn(MOCK_TTFT_MS="60000", LLM_PROXY_KEEPALIVE_SECONDS="0") as server:
+    with gunicorn(MOCK_TTFT_MS="60000", LLM_PROXY_KEEPALIVE_SECONDS="0") as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def hesitant() -> Iterator[Server]:
+def hesitant(gunicorn: Running) -> Iterator[Server]:
     """Sends comments for half a second, then the whole answer; and takes short requests only."""
-    with running_gunicorn(
+    with gunicorn(
         MOCK_REPLY="echo",
         MOCK_TTFT_MS="500",
         LLM_PROXY_KEEPALIVE_SECONDS="0.1",
@@ -99,8 +99,8 @@ def asked(server: Server, body: dict[str, Any]) -> Iterator[http.client.HTTPConn
         connection.close()
 
 
-def test_sixteen_streams_have_all_begun_before_one_is_finished() -> None:
-    with running_gunicorn(MOCK_REPLY="echo", MOCK_TOKENS_PER_SECOND="20") as server:
+def test_sixteen_streams_have_all_begun_before_one_is_finished(gunicorn: Running) -> None:
+    with gunicorn(MOCK_REPLY="echo", MOCK_TOKENS_PER_SECOND="20") as server:
         with ExitStack() as stack:
             streams = [
                 words(stack.enter_context(streaming(server, "word " * 1000)))
@@ -113,10 +113,10 @@ def test_sixteen_streams_have_all_begun_before_one_is_finished() -> None:
         server.wait_for_logs(SIMULTANEOUS, has_left)
 
 
-def test_a_stream_outlives_the_worker_timeout_of_gunicorn() -> None:
+def test_a_stream_outlives_the_worker_timeout_of_gunicorn(gunicorn: Running) -> None:
     """It lives twice as long; a comment would be seen, too, if 0 did not mean never."""
     text = "".join(f"{number:03} " for number in range(46))
-    with running_gunicorn(
+    with gunicorn(
         *("--timeout", "2"),
         MOCK_REPLY="echo",
         MOCK_TTFT_MS="500",
@@ -133,8 +133,10 @@ def test_a_stream_outlives_the_worker_timeout_of_gunicorn() -> None:
         server.wait_for_log(is_done)
 
 
-def test_sigterm_lets_a_running_stream_finish_and_ends_the_server_with_success() -> None:
-    with running_gunicorn(MOCK_REPLY="echo", MOCK_TOKENS_PER_SECOND="10") as server:
+def test_sigterm_lets_a_running_stream_finish_and_ends_the_server_with_success(
+    gunicorn: Running,
+) -> None:
+    with gunicorn(MOCK_REPLY="echo", MOCK_TOKENS_PER_SECOND="10") as server:
         with streaming(server, "abc " * 20) as lines:
             assert next(words(lines)) == "abc "
             server.process.terminate()
@@ -160,9 +162,9 @@ def stories(server: Server) -> list[str]:
     ]
 
 
-def test_sigterm_lets_a_request_without_a_stream_finish() -> None:
+def test_sigterm_lets_a_request_without_a_stream_finish(gunicorn: Running) -> None:
     with (
-        running_gunicorn(MOCK_REPLY="echo", MOCK_TTFT_MS="1000") as server,
+        gunicorn(MOCK_REPLY="echo", MOCK_TTFT_MS="1000") as server,
         asked(server, request("hello", stream=False)) as connection,
     ):
         assert server.request("GET", "/health").status_code == 200  # so it has begun

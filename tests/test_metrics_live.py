@@ -12,7 +12,7 @@ import pytest
 from tests.builders import chat_document
 from tests.raw_client import sent
 from tests.scraped import eventually, scrape, value
-from tests.servers import MOCK, Server, running, running_gunicorn
+from tests.servers import GEVENT, MOCK, Server, running, running_gunicorn
 from tests.workers import asleep, two_workers, workers
 
 ROUTE = "/v1/chat/completions"
@@ -49,8 +49,10 @@ def streams_open(server: Server) -> float:
     return value(scrape(server), "llm_proxy_streams_open")
 
 
-@pytest.mark.parametrize("arguments", [(), ("--preload",)])
+@pytest.mark.parametrize("arguments", [(), ("--preload",), GEVENT])
 def test_every_worker_tells_what_all_have_counted(arguments: tuple[str, ...]) -> None:
+    if arguments == GEVENT:
+        pytest.importorskip("gevent")
     with two_workers(*arguments) as (server, one, other):
         with asleep(one):
             ask(server, 2)

@@ -33,7 +33,7 @@ def measure(run: Run) -> None:
     )
     flask = who.app("Flask route", "flask_route", **_SLEEPS)
     flask_many = who.app("Flask route", "flask_route", *MANY_STREAMS, **_SLEEPS)
-    many = who.ours(*MANY_STREAMS, **PACE)
+    many = who.ours_many(**PACE)
     _contest(run, DEFAULT, who.ours(**PACE), aimock, flask)
     if not run.quick:
         _contest(run, MANY, many, aimock, flask_many)

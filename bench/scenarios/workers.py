@@ -6,7 +6,6 @@ them, divided by what it costs two that serve twice as many.
 """
 
 from bench import contenders as who
-from bench.contenders import MANY_STREAMS
 from bench.goals import OURS
 from bench.run import FAILURES, Run, servers
 from bench.scenarios.paced import PACE, ROUNDS, Timed
@@ -17,9 +16,7 @@ STREAMS = 200
 
 def measure(run: Run) -> None:
     """How much more two workers carry than one."""
-    contenders = [
-        who.ours(*MANY_STREAMS, **PACE, WEB_CONCURRENCY=workers) for workers in ("1", "2")
-    ]
+    contenders = [who.ours_many(**PACE, WEB_CONCURRENCY=workers) for workers in ("1", "2")]
     with servers(run, {MEASURE: "x"}, contenders) as running:
         if len(running) < len(contenders):
             return
