@@ -63,7 +63,7 @@ def metered(events: Events, prompt_tokens: int, tokenizer: Tokenizer) -> Events:
                 case TextDelta() | RefusalDelta():
                     said[event.choice].append(event.text)
                 case TextRun():
-                    said[event.choice] += event.pieces
+                    said[event.choice].append("".join(event.pieces))
                 case ReasoningDelta():
                     thought[event.choice].append(event.text)
                 case ToolCallDelta():

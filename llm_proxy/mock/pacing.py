@@ -5,8 +5,9 @@ Time is data here: the wrapper adds `Pause` events, and the shell lives through 
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import lru_cache, partial
 
 from msgspec import Struct
 
@@ -44,29 +45,41 @@ def paced(events: Events, pace: Pace, seed: int) -> Events:
 
     The same `seed` gives the same delays.
     """
-    chance = random.Random(seed)
-    begun = False
-
-    def delay(characters: int) -> float:
-        nonlocal begun
-        seconds = pace.ttft_seconds
-        if begun:
-            per_second = pace.tokens_per_second or math.inf
-            seconds = -(-characters // Characters.per_token) / per_second
-        begun = True
-        return seconds and seconds * (1 + pace.jitter * chance.uniform(-1, 1))
-
+    delay = _delays(pace, seed)
     with closing(events):
         for event in events:
             if isinstance(event, ASIDES):
                 yield event
             elif isinstance(event, TextRun):
-                delays = tuple(delay(len(piece)) for piece in event.pieces)
+                delays = tuple([delay(len(piece)) for piece in event.pieces])
                 yield TextRun(event.pieces, event.choice, delays)
             else:
                 if seconds := delay(_length(event)):
                     yield Pause(seconds)
                 yield event
+
+
+def _delays(pace: Pace, seed: int) -> Callable[[int], float]:
+    """The seconds before each event, which has so many characters; the first has another rule."""
+    # One number for all that are as long: there are as many as pieces in all streams at once.
+    steady = lru_cache(maxsize=64)(partial(_seconds, pace.tokens_per_second or math.inf))
+    # Only then made: it holds as much as all the rest of a stream.
+    chance = random.Random(seed) if pace.jitter else None
+    first: float | None = pace.ttft_seconds
+
+    def delay(characters: int) -> float:
+        nonlocal first
+        seconds = steady(characters) if first is None else first
+        first = None
+        if seconds and chance is not None:
+            seconds *= 1 + pace.jitter * chance.uniform(-1, 1)
+        return seconds
+
+    return delay
+
+
+def _seconds(per_second: float, characters: int) -> float:
+    return -(-characters // Characters.per_token) / per_second
 
 
 def delayed(events: Events, delays: Iterator[float]) -> Events:
