@@ -271,6 +271,9 @@ Events = Generator[Event, None, None]
 
 IDLE = Pause(0.0)
 
+MANY_PIECES = 64
+"""From so many on a word that comes again is held once: a slow stream holds its text for long."""
+
 _WORD = re.compile(r"\S+\s*|\s+")
 
 
@@ -317,6 +320,9 @@ class Reply(Struct, frozen=True):
 def spoken(text: str, choice: int = 0) -> Events:
     """Say `text` word by word, each with the white space behind it, and finish with `stop`."""
     if pieces := words(text):
+        if len(pieces) > MANY_PIECES:
+            once: dict[str, str] = {}
+            pieces = [once.setdefault(piece, piece) for piece in pieces]
         yield TextRun(tuple(pieces), choice)
     yield Finish("stop", None, choice)
 
