@@ -24,6 +24,7 @@ from tests.raw_upstream import (
     event,
     head,
     next_but,
+    payloads_of,
     raw_upstream,
     settings_for,
     word,
@@ -94,15 +95,15 @@ def test_the_place_is_free_again_however_a_call_ends() -> None:
         settings = settings_for(upstream.url, max_calls=1, queue_timeout_seconds=0.0)
         asked = Upstream(settings)
         for _ in range(3):
-            with closing(asked.payloads("why?")) as payloads:
+            with closing(payloads_of(asked)) as payloads:
                 assert next_but(None, payloads)
                 with pytest.raises(UpstreamBusy):
-                    list(asked.payloads("why?"))
+                    list(payloads_of(asked))
     with raw_upstream(head(status="500 No")) as upstream:
         asked = Upstream(settings_for(upstream.url, max_calls=1, queue_timeout_seconds=0.0))
         for _ in range(3):
             with pytest.raises(UpstreamError, match="HTTP status 500"):
-                list(asked.payloads("why?"))
+                list(payloads_of(asked))
 
 
 def test_under_gunicorn_those_who_wait_get_their_turn_or_a_503() -> None:
@@ -136,7 +137,7 @@ def test_connections_are_used_again() -> None:
     with raw_upstream(*script, answer) as upstream:
         asked = Upstream(settings_for(upstream.url))
         for _ in range(5):
-            assert [p for p in asked.payloads("why?") if p is not None]
+            assert [p for p in payloads_of(asked) if p is not None]
         assert (len(upstream.heads), upstream.connections) == (5, 1)
 
 
