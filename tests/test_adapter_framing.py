@@ -280,6 +280,62 @@ def test_pieces_of_any_length_are_the_same_as_at_once(body: bytes, positions: li
     assert framed(cut(body, positions)) == framed([body])
 
 
+class Careful(Framing):
+    """Framing that looks at each line, whatever there is."""
+
+    def _usual(self) -> int:
+        return 0
+
+
+usual_bodies = st.lists(
+    st.sampled_from(
+        [
+            *(LITERAL + b"\n\n", JSON + b"\n\n", b"data: a\n\n", b"data:\n\n", b"data: \xc3\n\n"),
+            *(LITERAL + b"\r\n\r\n", b"\n", JSON + b"\n", b"data: a\n", b": hm\n\n", b"id: 1\n"),
+            b"data: a\ndata: b\n\n",
+        ]
+    )
+).map(b"".join)
+
+
+@settings(max_examples=1000, deadline=None, derandomize=True)
+@given(usual_bodies | bodies, st.lists(st.integers(0, 200), max_size=6), st.data())
+def test_the_short_way_finds_what_the_careful_one_finds(
+    body: bytes, positions: list[int], data: st.DataObject
+) -> None:
+    """Piece by piece, whatever stood before, and whether the waiting was over in between."""
+    limit = data.draw(st.sampled_from([20, 60, BIG]))
+    ways = [framing(limit, stands_alone) for framing in (Framing, Careful)]
+
+    def both(found: Callable[[Framing], Iterable[bytes]]) -> bool:
+        """Whether both go on, after the same events."""
+        seen: list[tuple[list[bytes], type[Exception] | None, bool]] = []
+        for way in ways:
+            events: list[bytes] = []
+            refusal: type[Exception] | None = None
+            try:
+                for event in apart(found(way)):
+                    events.append(event)
+            except (EventTooLarge, EventTruncated) as error:
+                refusal = type(error)
+            seen.append((events, refusal, way.unsettled))
+        assert seen[0] == seen[1]
+        return seen[0][1] is None
+
+    for piece in cut(body, positions):
+        if not both(lambda way, piece=piece: way.feed(piece)):  # type: ignore[misc]
+            return
+        if data.draw(st.booleans()):
+            both(Framing.settle)
+    whole = data.draw(st.booleans())
+    both(lambda way: way.end(whole=whole))
+
+
+def test_usual_events_that_come_together_are_given_as_one() -> None:
+    body = (LITERAL + b"\n\n" + JSON + b"\n\n") * 50
+    assert list(framing_of(BIG * 10).feed(body + b"data: {")) == [body.removesuffix(b"\n\n")]
+
+
 @repeatable
 @given(st.integers(0, 40), st.lists(st.integers(0, 60), max_size=6))
 def test_an_event_too_large_is_refused_however_it_arrives(

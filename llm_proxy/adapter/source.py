@@ -1,14 +1,14 @@
 """The source of the adapter's replies: the legacy API's words and citations as events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 from msgspec.structs import replace
 
 from llm_proxy.adapter.account import Account
 from llm_proxy.adapter.citations import citation_block
-from llm_proxy.adapter.dialects import dialect_of
-from llm_proxy.adapter.dialects.meaning import Citation, Dialect, End, Other, Word
+from llm_proxy.adapter.dialects import dialect_of, words_of
+from llm_proxy.adapter.dialects.meaning import Citation, Dialect, End, Other, Word, Words
 from llm_proxy.adapter.question import question
 from llm_proxy.adapter.sessions import session_params
 from llm_proxy.adapter.upstream import Upstream
@@ -36,6 +36,7 @@ class LegacySource:
         self._settings = settings
         self._upstream = upstream
         self._understand = dialect_of(settings.dialect)
+        self._words = words_of(settings.dialect)
 
     def reply(self, request: ChatRequest) -> Events:
         """Words as they arrive, then the citations as a block of their own, then `stop`.
@@ -74,7 +75,7 @@ class LegacySource:
         asked = self._upstream.payloads(
             query, account, params=params, authorization=authorization, fields=fields
         )
-        answer = _Answer(self._settings.word_separator, self._understand, account)
+        answer = _Answer(self._settings.word_separator, self._understand, self._words, account)
         with closing(asked) as payloads:
             for batch in payloads:
                 if batch is None:
@@ -97,9 +98,12 @@ class _Answer:
     the upstream has said that this was all.
     """
 
-    def __init__(self, separator: str, understand: Dialect, account: Account) -> None:
+    def __init__(
+        self, separator: str, understand: Dialect, words: Words | None, account: Account
+    ) -> None:
         self._separator = separator
         self._understand = understand
+        self._words = words
         self._account = account
         self.citations: dict[str, Citation] = {}
         self.said = ""
@@ -107,31 +111,35 @@ class _Answer:
 
     def told(self, payloads: Sequence[str]) -> list[str]:
         """The pieces of text among payloads that came together; all that they say is counted."""
-        account, pieces = self._account, list[str]()
+        words = self._words(payloads) if self._words else None
+        if pieces := self._separated(self._texts(payloads) if words is None else words):
+            self._account.words(len(pieces))
+        return pieces
+
+    def _texts(self, payloads: Sequence[str]) -> Iterator[str]:
         for payload in payloads:
             for meaning in self._understand(payload):
                 match meaning:
                     case Word(text):
-                        if text:
-                            pieces.append(self._separated(text))
+                        yield text
                     case Citation(document):
-                        account.citation()
+                        self._account.citation()
                         if document.strip():
                             self.citations.setdefault(document, meaning)
                     case Other():
-                        account.unknown()
+                        self._account.unknown()
                     case End():
-                        account.end_mark()
+                        self._account.end_mark()
                         self.complete = True
-            if self.complete:
-                break
-        if pieces:
-            account.words(len(pieces))
-        return pieces
+                        return
 
-    def _separated(self, text: str) -> str:
-        """A piece with what has to stand between it and the one before."""
-        before, self.said = self.said, text
-        if before and not (before[-1].isspace() or text[0].isspace()):
-            return self._separator + text
-        return text
+    def _separated(self, texts: Iterable[str]) -> list[str]:
+        """The texts that are not empty, each with what has to stand between it and the last."""
+        pieces = []
+        said, separator = self.said, self._separator
+        for text in filter(None, texts):
+            apart = not said or said[-1].isspace() or text[0].isspace()
+            pieces.append(text if apart else separator + text)
+            said = text
+        self.said = said
+        return pieces

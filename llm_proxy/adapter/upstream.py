@@ -187,16 +187,18 @@ class Upstream:
         body: bytes | None = None,
     ) -> requests.Response:
         """The head of the answer to a request; its body is the caller's to read and to close."""
-        settings = self._settings
+        # What a session adds to a request beyond its headers is nothing here, but takes as long
+        # to find out as all the rest.
+        request = requests.PreparedRequest()
+        request.prepare(method, url, headers={**self._session.headers, **fields}, data=body)
         send = partial(
-            self._session.request,
-            method,
-            url,
-            headers=dict(fields),
-            data=body,
+            self._session.send,
+            request,
             stream=True,
             allow_redirects=False,
-            timeout=(settings.connect_timeout_seconds, None),  # on silence the call is given up
+            timeout=(self._limits.connect_seconds, None),  # on silence the call is given up
+            verify=self._session.verify,
+            proxies={},
         )
         call.fresh = False
         try:

@@ -10,6 +10,9 @@ from urllib3.exceptions import IncompleteRead, ProtocolError
 MAX_LINE_BYTES = 4096
 """How long a line between two chunks may be."""
 
+_NEXT = re.compile(rb"\r\n([0-9a-fA-F]{1,15})\r\n")
+"""What usually stands between two chunks; to look for it at once takes half of the time."""
+
 _SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?")
 
 
@@ -90,6 +93,10 @@ class Chunked(Transfer):
                 if self._left:
                     break
                 self._between = True
+                if (usual := _NEXT.match(received, at)) is not None and (size := int(usual[1], 16)):
+                    self._between, self._left = False, size
+                    at = usual.end()
+                    continue
             end = received.find(b"\n", at)
             if end < 0:
                 self._line = received[at:]
@@ -98,8 +105,7 @@ class Chunked(Transfer):
                 break
             self._end_of_line(received[at:end].removesuffix(b"\r"))
             at = end + 1
-        else:
-            self.surplus = at < len(received)
+        self.surplus = self.complete and at < len(received)
         return b"".join(chunks)
 
     def _end_of_line(self, line: bytes) -> None:
