@@ -10,9 +10,11 @@ import pytest
 
 from llm_proxy.adapter.breaker import Breaker
 from llm_proxy.adapter.gate import Gate
+from llm_proxy.adapter.source import LegacySource
 from llm_proxy.adapter.upstream import Upstream
 from llm_proxy.errors import UpstreamBusy, UpstreamDown, UpstreamError
-from tests.builders import chat_document, client
+from llm_proxy.reply import Finish
+from tests.builders import chat_document, chat_request, client
 from tests.raw_upstream import (
     CHUNKED_HEAD,
     CLOSING_HEAD,
@@ -139,6 +141,17 @@ def test_connections_are_used_again() -> None:
         for _ in range(5):
             assert [p for p in payloads_of(asked) if p is not None]
         assert (len(upstream.heads), upstream.connections) == (5, 1)
+
+
+def test_so_they_are_after_an_answer_that_says_when_it_is_complete() -> None:
+    """Nobody waits for the end of the body then; here it comes with the end mark."""
+    answer = CHUNKED_HEAD + chunk(word("one")) + chunk(event("[DONE]")) + LAST_CHUNK
+    with raw_upstream(answer, Act.AWAIT_REQUEST, answer) as upstream:
+        adapter = settings_for(upstream.url)
+        source = LegacySource(adapter, Upstream(adapter))
+        for _ in range(2):
+            assert Finish() in list(source.reply(chat_request("why?")))
+        assert (len(upstream.heads), upstream.connections) == (2, 1)
 
 
 def failed(breaker: Breaker, status: int | None = None) -> None:

@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -81,6 +82,25 @@ def test_a_long_answer_is_read_as_a_whole(framing: Callable[[Pieces], Pieces]) -
     """Longer than every buffer on the way."""
     texts = [f"{number} " + "x" * 1000 for number in range(300)]
     assert_prompt([b"".join(framing([event(text) for text in texts]))], [texts])
+
+
+def test_what_is_compressed_out_of_all_proportion_is_taken_in_small_pieces() -> None:
+    body = zlib.compress(b"data: " + b"x" * 10_000_000 + b"\n\n")
+    fields = f"Content-Length: {len(body)}", "Content-Encoding: deflate"
+    with (
+        raw_upstream(head(*fields) + body) as upstream,
+        pytest.raises(UpstreamError, match="STREAM_MAX_EVENT_BYTES"),
+    ):
+        list(payloads_of(Upstream(settings_for(upstream.url, max_event_bytes=200_000))))
+
+
+def test_a_body_that_is_not_compressed_as_it_says_is_an_error() -> None:
+    gzip_head = head("Connection: close", "Content-Encoding: gzip")
+    with (
+        raw_upstream(gzip_head + EVENTS[0]) as upstream,
+        pytest.raises(UpstreamError, match="broke off"),
+    ):
+        list(told(upstream))
 
 
 def test_words_behind_the_head_in_one_segment_come_at_once() -> None:

@@ -3,6 +3,7 @@
 Must not know what a payload means, but for whether it stands alone.
 """
 
+import math
 import time
 from collections.abc import Generator, Iterator
 from functools import partial
@@ -34,8 +35,9 @@ def payloads(
 ) -> Payloads:
     """Yield the payloads of all events that are there, at once, and `None` in between.
 
-    `None` comes about every `TURN_SECONDS`, whether the upstream talks or not: whoever reads
-    gets a turn to look after its client. `fields` are those of the dialect that is spoken.
+    `None` comes within two `TURN_SECONDS` of the last one, whether the upstream talks or not:
+    whoever reads gets a turn to look after its client. `fields` are those of the dialect that is
+    spoken.
 
     Raises:
         UpstreamError: there was no event.
@@ -46,26 +48,26 @@ def payloads(
     framing = Framing(max_event_bytes, partial(stands_alone, fields=fields))
     events = _Events()
     turn_at = time.monotonic() + TURN_SECONDS
-    settle_at: float | None = None
-    while True:
-        until = min(turn_at, patience.ends_at(), settle_at or turn_at)
-        piece = call.receive(max(until - time.monotonic(), 0.0))
+    settle_at = math.inf
+    wait = TURN_SECONDS
+    while (piece := call.receive(min(wait, patience.left()))) != b"":
         if piece:
             yield from events.told(framing.feed(piece))
             patience.received()  # only now: a slow client is no silence of the upstream
-        elif piece is not None:
-            break
         now = time.monotonic()
+        # Each wait is as long as the one before, where it can be: to change that is a call of
+        # the system for each event, and a chance for another thread to take the interpreter.
+        wait = TURN_SECONDS
         if not framing.unsettled:
-            settle_at = None
-        elif settle_at is None:
-            settle_at = now + SETTLE_SECONDS
+            settle_at = math.inf
         elif now >= settle_at:
             yield from events.told(framing.settle())
+        else:
+            settle_at = min(settle_at, now + SETTLE_SECONDS)
+            wait = settle_at - now
         if now >= turn_at:
             yield None
             turn_at = time.monotonic() + TURN_SECONDS
-        patience.check()
     yield from events.told(framing.end(whole=call.whole))
     if not events.seen:
         raise failures.no_events()
@@ -80,13 +82,12 @@ def whole(call: Call, patience: Patience, max_bytes: int) -> bytes:
         Exception: what the call raised.
     """
     received = bytearray()
-    while (piece := call.receive(max(patience.ends_at() - time.monotonic(), 0.0))) != b"":
+    while (piece := call.receive(patience.left())) != b"":
         if piece:
             patience.received()
             received += piece
         if len(received) > max_bytes:
             raise EventTooLarge
-        patience.check()
     return bytes(received)
 
 

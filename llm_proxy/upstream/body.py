@@ -36,6 +36,7 @@ class Answer(http.client.HTTPResponse):
         self._connection = connection
         self._decoder: Any = None
         self._read_ahead = True  # maybe
+        self._seconds: float | None = None
 
     def begin(self) -> None:
         super().begin()
@@ -73,7 +74,9 @@ class Answer(http.client.HTTPResponse):
             self._read_ahead = False
             if with_head := self._behind_head():
                 return with_head
-        self._connection.settimeout(max(seconds, _SHORTEST_SECONDS))
+        if seconds != self._seconds:
+            self._seconds = seconds
+            self._connection.settimeout(max(seconds, _SHORTEST_SECONDS))
         try:
             return self._connection.recv(READ_BYTES)
         except TimeoutError:

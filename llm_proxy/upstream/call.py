@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from llm_proxy.upstream.body import Answer
 
@@ -87,7 +88,13 @@ class Call:
         return self._answer is not None and self._answer.transfer.marked
 
     def give_up(self) -> None:
-        """End the call, whatever it is doing; after its end this does nothing."""
+        """End the call, whatever it is doing; after its end this does nothing.
+
+        Where all that was left of the body was its end, the connection can be used again:
+        whoever knows from what is said that it was all does not wait for that.
+        """
+        if self._answer is not None and not self._over and self._at_end(self._answer):
+            self._end()
         self._unwanted()
         if self.response is not None and not self._over:
             self._over = True
@@ -174,6 +181,12 @@ class Call:
 
     def _answered(self) -> bool:
         return self.response is not None or self._failure is not None
+
+    def _at_end(self, answer: Answer) -> bool:
+        try:
+            return not self._given_up and answer.receive(0.0) == b""
+        except (OSError, HTTPError):
+            return False
 
     def _end(self) -> None:
         """Give the connection back, unless more came over it than was asked for."""

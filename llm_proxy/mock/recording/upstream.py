@@ -119,7 +119,7 @@ class Upstream:
 def _arrivals(call: CallAhead, patience: Patience, began: float) -> Arrivals:
     begun = False
     while True:
-        piece = call.receive(max(min(TURN_SECONDS, patience.ends_at() - time.monotonic()), 0.0))
+        piece = call.receive(min(TURN_SECONDS, patience.left()))
         if not begun and call.response is not None:
             begun = True
             yield _head(call.response)
@@ -129,7 +129,6 @@ def _arrivals(call: CallAhead, patience: Patience, began: float) -> Arrivals:
         elif piece is not None:
             return
         else:
-            patience.check()
             yield None
 
 
