@@ -10,13 +10,14 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from enum import Enum
 from typing import Any, TypeVar
 
 import pytest
 
+from llm_proxy.adapter.upstream import Upstream
 from llm_proxy.settings import AdapterSettings
 
 PATIENCE_SECONDS = 10.0
@@ -253,6 +254,13 @@ def settings_for(url: str, **fields: Any) -> AdapterSettings:
     """Settings of an adapter that gives up as soon as the test does."""
     limits = {"idle_timeout_seconds": PATIENCE_SECONDS, "connect_timeout_seconds": PATIENCE_SECONDS}
     return AdapterSettings(url=url, **{**limits, **fields})
+
+
+def payloads_of(asked: Upstream) -> Generator[str | None]:
+    """What an upstream answers, each payload by itself, and `None` in between."""
+    with closing(asked.payloads("why?")) as batches:
+        for batch in batches:
+            yield from [None] if batch is None else batch
 
 
 def next_but(pause: object, items: Iterable[Item]) -> Item:

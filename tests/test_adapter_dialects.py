@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_proxy.adapter.dialects.legacy import understand
+from llm_proxy.adapter.dialects.legacy import understand, words
 from llm_proxy.adapter.dialects.meaning import Citation, End, Meaning, Other, Word
 from llm_proxy.adapter.dialects.payload import object_in
 
@@ -41,6 +41,58 @@ def test_the_short_way_through_a_literal_leads_where_the_long_one_does(
 def test_control_characters_in_a_literal_are_read_as_python_reads_them(text: str) -> None:
     payload = f"{{'type': 'response', 'data': '{text}'}}"
     assert object_in(payload) == literally(payload)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=4,
+)
+events = st.fixed_dictionaries(
+    {"type": st.sampled_from(["response", "citation", "Response", ""]), "data": st.text()}
+) | st.dictionaries(st.sampled_from(["type", "data", "more"]), json_values)
+written = st.one_of(
+    events.map(json.dumps),
+    events.map(lambda event: json.dumps(event, indent=1)),
+    events.map(repr),
+    st.text().map(lambda text: json.dumps({"type": "response", "data": text})),
+    st.text(st.characters(categories=["Cs", "L"])).map(
+        lambda text: json.dumps({"type": "response", "data": text})
+    ),
+    st.sampled_from(
+        [
+            '{"type": "response", "type": "citation", "data": "a"}',
+            '{"type": "citation", "type": "response", "data": "a"}',
+            '{"type": "response", "data": 1, "data": "a"}',
+            '{"type": "response", "data": "a", "data": 1}',
+            '{"type": "response", "data": "a", "data": "b"}',
+            '{"type": "response", "data": "a"} {"type": "response", "data": "a"}',
+            '{"type": "response", "data": "a"}\n{"type": "response", "data": "b"}',
+            '{"type": "response", "more": ' + "[" * 5000 + "]" * 5000 + ', "data": "a"}',
+            *("", " ", "\n", "[DONE]", "word", "{", '{"type": "response",', '"data": "a"}'),
+        ]
+    ),
+    st.text(),
+)
+
+
+@settings(max_examples=1000, derandomize=True, deadline=None)
+@given(st.lists(written, min_size=1, max_size=4))
+def test_the_short_way_through_payloads_finds_the_words_of_the_long_one(
+    payloads: list[str],
+) -> None:
+    found = words(payloads)
+    if found is not None:
+        assert [(Word(text),) for text in found] == list(map(understand, payloads))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "one", "na\u00efve", "\U0001f642", 'a "b"', "a\nb", "\0", "\u2028"]
+)
+@pytest.mark.parametrize("escaped", [True, False])
+def test_words_in_json_go_the_short_way(text: str, escaped: bool) -> None:
+    payload = json.dumps({"type": "response", "data": text}, ensure_ascii=escaped)
+    assert words([payload] * 3) == [text] * 3
 
 
 def meaning_of(payload: str) -> Meaning:

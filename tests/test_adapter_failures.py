@@ -15,6 +15,7 @@ from llm_proxy.adapter.source import LegacySource
 from llm_proxy.adapter.upstream import Upstream
 from llm_proxy.errors import ProxyError, UpstreamError, UpstreamTimeout
 from llm_proxy.reply import ASIDES, TextDelta
+from llm_proxy.runs import singly
 from tests.builders import chat_document, chat_request, client
 from tests.raw_upstream import (
     CHUNKED_HEAD,
@@ -52,7 +53,8 @@ def outcome(url: str, **settings: Any) -> tuple[list[str], ProxyError]:
     adapter = settings_for(url, **SECRETS, **settings)
     texts = []
     with pytest.raises(ProxyError) as caught:  # noqa: PT012 - what came before it counts
-        for reply_event in LegacySource(adapter, Upstream(adapter)).reply(chat_request(QUESTION)):
+        asked = LegacySource(adapter, Upstream(adapter)).reply(chat_request(QUESTION))
+        for reply_event in singly(asked):
             if not isinstance(reply_event, ASIDES):
                 texts.append(getattr(reply_event, "text", repr(reply_event)))
     error = caught.value

@@ -1,7 +1,7 @@
 """Framing cuts a body into the same events however it arrives."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 import pytest
@@ -38,10 +38,16 @@ def framing_of(max_event_bytes: int = BIG) -> Framing:
     return Framing(max_event_bytes, stands_alone)
 
 
+def apart(framed: Iterable[bytes]) -> Iterator[bytes]:
+    """Each event by itself, though several may be given as one."""
+    for events in framed:
+        yield from events.split(b"\n\n")
+
+
 def fed(pieces: Iterable[bytes], max_event_bytes: int = BIG) -> list[bytes]:
     """The events that a body which comes in `pieces` has before its end is known."""
     framing = framing_of(max_event_bytes)
-    return [event for piece in pieces for event in framing.feed(piece)]
+    return [event for piece in pieces for event in apart(framing.feed(piece))]
 
 
 def framed(
@@ -52,7 +58,7 @@ def framed(
     events: list[bytes] = []
     try:
         for piece in pieces:
-            for event in framing.feed(piece):
+            for event in apart(framing.feed(piece)):
                 events.append(event)
         for event in framing.end(whole=whole):
             events.append(event)
@@ -139,7 +145,7 @@ def test_comments_are_dropped() -> None:
 def test_an_event_is_there_as_soon_as_its_last_byte() -> None:
     framing = framing_of()
     pieces = [b"data: a\n", b"\n", b"data", b": b\n\ndata: c\n\nda"]
-    assert [list(framing.feed(piece)) for piece in pieces] == [
+    assert [list(apart(framing.feed(piece))) for piece in pieces] == [
         [],
         [b"data: a"],
         [],
@@ -272,6 +278,62 @@ def test_byte_by_byte_is_the_same_as_at_once(body: bytes, whole: bool) -> None:
 @given(bodies, st.lists(st.integers(0, 60), max_size=6))
 def test_pieces_of_any_length_are_the_same_as_at_once(body: bytes, positions: list[int]) -> None:
     assert framed(cut(body, positions)) == framed([body])
+
+
+class Careful(Framing):
+    """Framing that looks at each line, whatever there is."""
+
+    def _usual(self) -> int:
+        return 0
+
+
+usual_bodies = st.lists(
+    st.sampled_from(
+        [
+            *(LITERAL + b"\n\n", JSON + b"\n\n", b"data: a\n\n", b"data:\n\n", b"data: \xc3\n\n"),
+            *(LITERAL + b"\r\n\r\n", b"\n", JSON + b"\n", b"data: a\n", b": hm\n\n", b"id: 1\n"),
+            b"data: a\ndata: b\n\n",
+        ]
+    )
+).map(b"".join)
+
+
+@settings(max_examples=1000, deadline=None, derandomize=True)
+@given(usual_bodies | bodies, st.lists(st.integers(0, 200), max_size=6), st.data())
+def test_the_short_way_finds_what_the_careful_one_finds(
+    body: bytes, positions: list[int], data: st.DataObject
+) -> None:
+    """Piece by piece, whatever stood before, and whether the waiting was over in between."""
+    limit = data.draw(st.sampled_from([20, 60, BIG]))
+    ways = [framing(limit, stands_alone) for framing in (Framing, Careful)]
+
+    def both(found: Callable[[Framing], Iterable[bytes]]) -> bool:
+        """Whether both go on, after the same events."""
+        seen: list[tuple[list[bytes], type[Exception] | None, bool]] = []
+        for way in ways:
+            events: list[bytes] = []
+            refusal: type[Exception] | None = None
+            try:
+                for event in apart(found(way)):
+                    events.append(event)
+            except (EventTooLarge, EventTruncated) as error:
+                refusal = type(error)
+            seen.append((events, refusal, way.unsettled))
+        assert seen[0] == seen[1]
+        return seen[0][1] is None
+
+    for piece in cut(body, positions):
+        if not both(lambda way, piece=piece: way.feed(piece)):  # type: ignore[misc]
+            return
+        if data.draw(st.booleans()):
+            both(Framing.settle)
+    whole = data.draw(st.booleans())
+    both(lambda way: way.end(whole=whole))
+
+
+def test_usual_events_that_come_together_are_given_as_one() -> None:
+    body = (LITERAL + b"\n\n" + JSON + b"\n\n") * 50
+    assert list(framing_of(BIG * 10).feed(body + b"data: {")) == [body.removesuffix(b"\n\n")]
 
 
 @repeatable

@@ -10,9 +10,11 @@ import pytest
 
 from llm_proxy.adapter.breaker import Breaker
 from llm_proxy.adapter.gate import Gate
+from llm_proxy.adapter.source import LegacySource
 from llm_proxy.adapter.upstream import Upstream
 from llm_proxy.errors import UpstreamBusy, UpstreamDown, UpstreamError
-from tests.builders import chat_document, client
+from llm_proxy.reply import Finish
+from tests.builders import chat_document, chat_request, client
 from tests.raw_upstream import (
     CHUNKED_HEAD,
     CLOSING_HEAD,
@@ -24,6 +26,7 @@ from tests.raw_upstream import (
     event,
     head,
     next_but,
+    payloads_of,
     raw_upstream,
     settings_for,
     word,
@@ -94,15 +97,15 @@ def test_the_place_is_free_again_however_a_call_ends() -> None:
         settings = settings_for(upstream.url, max_calls=1, queue_timeout_seconds=0.0)
         asked = Upstream(settings)
         for _ in range(3):
-            with closing(asked.payloads("why?")) as payloads:
+            with closing(payloads_of(asked)) as payloads:
                 assert next_but(None, payloads)
                 with pytest.raises(UpstreamBusy):
-                    list(asked.payloads("why?"))
+                    list(payloads_of(asked))
     with raw_upstream(head(status="500 No")) as upstream:
         asked = Upstream(settings_for(upstream.url, max_calls=1, queue_timeout_seconds=0.0))
         for _ in range(3):
             with pytest.raises(UpstreamError, match="HTTP status 500"):
-                list(asked.payloads("why?"))
+                list(payloads_of(asked))
 
 
 def test_under_gunicorn_those_who_wait_get_their_turn_or_a_503() -> None:
@@ -136,8 +139,19 @@ def test_connections_are_used_again() -> None:
     with raw_upstream(*script, answer) as upstream:
         asked = Upstream(settings_for(upstream.url))
         for _ in range(5):
-            assert [p for p in asked.payloads("why?") if p is not None]
+            assert [p for p in payloads_of(asked) if p is not None]
         assert (len(upstream.heads), upstream.connections) == (5, 1)
+
+
+def test_so_they_are_after_an_answer_that_says_when_it_is_complete() -> None:
+    """Nobody waits for the end of the body then; here it comes with the end mark."""
+    answer = CHUNKED_HEAD + chunk(word("one")) + chunk(event("[DONE]")) + LAST_CHUNK
+    with raw_upstream(answer, Act.AWAIT_REQUEST, answer) as upstream:
+        adapter = settings_for(upstream.url)
+        source = LegacySource(adapter, Upstream(adapter))
+        for _ in range(2):
+            assert Finish() in list(source.reply(chat_request("why?")))
+        assert (len(upstream.heads), upstream.connections) == (2, 1)
 
 
 def failed(breaker: Breaker, status: int | None = None) -> None:

@@ -8,13 +8,13 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from llm_proxy.adapter.reading import Payloads
 from llm_proxy.adapter.upstream import Upstream
 from llm_proxy.errors import UpstreamError, UpstreamTimeout
 from tests.body_framings import (
@@ -37,6 +37,7 @@ from tests.raw_upstream import (
     event,
     head,
     next_but,
+    payloads_of,
     raw_upstream,
     settings_for,
 )
@@ -45,15 +46,18 @@ WORDS = ["one", "two", "three"]
 EVENTS = [event(text) for text in WORDS]
 
 
-def payloads_of(upstream: RawUpstream) -> Payloads:
-    return Upstream(settings_for(upstream.url)).payloads("why?")
+Payloads = Generator[str | None]
+
+
+def told(upstream: RawUpstream) -> Payloads:
+    return payloads_of(Upstream(settings_for(upstream.url)))
 
 
 def assert_prompt(steps: Sequence[bytes], expected: Sequence[Sequence[str]]) -> None:
     """Each of `steps` is sent once all that is `expected` of those before it has come."""
     gates = [threading.Event() for _ in steps]
     script = [part for pair in zip(gates, steps, strict=True) for part in pair]
-    with raw_upstream(*script) as upstream, closing(payloads_of(upstream)) as payloads:
+    with raw_upstream(*script) as upstream, closing(told(upstream)) as payloads:
         for gate, texts in zip(gates, expected, strict=True):
             gate.set()
             assert [next_but(None, payloads) for _ in texts] == texts
@@ -77,6 +81,25 @@ def test_a_long_answer_is_read_as_a_whole(framing: Callable[[Pieces], Pieces]) -
     """Longer than every buffer on the way."""
     texts = [f"{number} " + "x" * 1000 for number in range(300)]
     assert_prompt([b"".join(framing([event(text) for text in texts]))], [texts])
+
+
+def test_what_is_compressed_out_of_all_proportion_is_taken_in_small_pieces() -> None:
+    body = zlib.compress(b"data: " + b"x" * 10_000_000 + b"\n\n")
+    fields = f"Content-Length: {len(body)}", "Content-Encoding: deflate"
+    with (
+        raw_upstream(head(*fields) + body) as upstream,
+        pytest.raises(UpstreamError, match="STREAM_MAX_EVENT_BYTES"),
+    ):
+        list(payloads_of(Upstream(settings_for(upstream.url, max_event_bytes=200_000))))
+
+
+def test_a_body_that_is_not_compressed_as_it_says_is_an_error() -> None:
+    gzip_head = head("Connection: close", "Content-Encoding: gzip")
+    with (
+        raw_upstream(gzip_head + EVENTS[0]) as upstream,
+        pytest.raises(UpstreamError, match="broke off"),
+    ):
+        list(told(upstream))
 
 
 def test_words_behind_the_head_in_one_segment_come_at_once() -> None:
@@ -154,7 +177,7 @@ def test_the_end_is_seen_though_the_connection_stays_open(answer: bytes) -> None
         for _ in range(2):
             payloads = []
             with suppress(UpstreamError):  # that there was no event
-                payloads += [p for p in asked.payloads("why?") if p is not None]
+                payloads += [p for p in payloads_of(asked) if p is not None]
             assert payloads == (["one"] if EVENTS[0] in answer else [])
     assert len(upstream.heads) == 2
 
@@ -165,7 +188,7 @@ def test_a_line_end_that_comes_late_does_not_take_the_callers_turns() -> None:
     sent = CHUNKED_HEAD + chunk(EVENTS[0]).removesuffix(b"\r\n")
     with (
         raw_upstream(sent, gate, b"\r\n", Act.AWAIT_CLOSE) as upstream,
-        closing(payloads_of(upstream)) as payloads,
+        closing(told(upstream)) as payloads,
     ):
         assert next_but(None, payloads) == "one"
         threading.Timer(0.05, gate.set).start()
@@ -180,7 +203,8 @@ def test_a_system_without_poll_will_do() -> None:
         "import select, sys; del select.poll\n"
         "from llm_proxy.adapter.upstream import Upstream\n"
         "from llm_proxy.settings import AdapterSettings\n"
-        "print([p for p in Upstream(AdapterSettings(url=sys.argv[1])).payloads('why?') if p])"
+        "told = Upstream(AdapterSettings(url=sys.argv[1])).payloads('why?')\n"
+        "print([payload for batch in told for payload in batch or ()])"
     )
     with raw_upstream(*chunked(EVENTS)) as upstream:
         ended = subprocess.run(
@@ -195,7 +219,7 @@ def test_a_system_without_poll_will_do() -> None:
 def test_no_compression_is_asked_for() -> None:
     """A server that compresses may hold words back until a block of them is full."""
     with raw_upstream(CLOSING_HEAD + EVENTS[0]) as upstream:
-        assert list(payloads_of(upstream)) == ["one"]
+        assert list(told(upstream)) == ["one"]
     assert "accept-encoding: identity" in upstream.heads[0].lower()
 
 
@@ -210,7 +234,7 @@ def tls_payloads(certificate: Path, *script: Step) -> Iterator[Payloads]:
     context.load_cert_chain(certificate)
     with raw_upstream(*script, tls=context) as upstream:
         settings = settings_for(upstream.url, ca_file=str(certificate))
-        with closing(Upstream(settings).payloads("why?")) as payloads:
+        with closing(payloads_of(Upstream(settings))) as payloads:
             yield payloads
 
 
@@ -251,7 +275,7 @@ def test_a_certificate_of_an_unknown_authority_is_an_error_that_names_the_settin
         raw_upstream(CLOSING_HEAD + EVENTS[0], tls=context) as upstream,
         pytest.raises(UpstreamError) as caught,
     ):
-        list(payloads_of(upstream))
+        list(told(upstream))
     assert (caught.value.status, caught.value.code, caught.value.message) == (
         502,
         "upstream_failed",
@@ -266,5 +290,5 @@ def test_a_handshake_that_hangs_ends_with_the_limit_on_connecting() -> None:
             upstream.url.replace("http:", "https:"), connect_timeout_seconds=0.5
         )
         with pytest.raises(UpstreamTimeout, match="STREAM_CONNECT_TIMEOUT"):
-            list(Upstream(settings).payloads("why?"))
+            list(payloads_of(Upstream(settings)))
         assert upstream.ended.acquire(timeout=1.0)

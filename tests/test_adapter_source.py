@@ -10,6 +10,7 @@ from llm_proxy.adapter.source import LegacySource
 from llm_proxy.adapter.upstream import Upstream
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.reply import ASIDES, IDLE, Annotations, Event, Events, Finish, Noted, TextDelta
+from llm_proxy.runs import singly
 from tests.builders import chat_request
 from tests.raw_upstream import (
     CHUNKED_HEAD,
@@ -40,7 +41,7 @@ def replies(upstream: RawUpstream, question: str = "why?", **settings: Any) -> E
 
 
 def said(events: Events) -> list[Event]:
-    return [event for event in events if not isinstance(event, ASIDES)]
+    return [event for event in singly(events) if not isinstance(event, ASIDES)]
 
 
 def events_of(*sent: bytes, **settings: Any) -> list[Event]:

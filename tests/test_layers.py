@@ -246,7 +246,7 @@ def test_only_calls_and_their_connections_touch_sockets() -> None:
     touching = {m for m in modules() if packages_imported(m) & {"socket", "select", "ssl"}}
     # The configuration of gunicorn waits by `select` for the end of standard input.
     others = {"clock", "setting_rules", "gunicorn_conf"}
-    assert touching == {"upstream/call", "upstream/connections"} | others
+    assert touching == {"upstream/call", "upstream/connections", "upstream/body"} | others
 
 
 @pytest.mark.parametrize("half", ["mock", "adapter"])

@@ -9,7 +9,15 @@ import pytest
 
 from llm_proxy.adapter.upstream import Upstream
 from llm_proxy.errors import UpstreamError, UpstreamTimeout
-from tests.raw_upstream import CLOSING_HEAD, event, full_backlog, raw_upstream, settings_for
+from tests.raw_upstream import (
+    CLOSING_HEAD,
+    event,
+    full_backlog,
+    payloads_of,
+    raw_upstream,
+    settings_for,
+)
+from tests.scraped import eventually
 
 Named = dict[str, list[tuple[str, int]]]
 
@@ -34,7 +42,7 @@ def address_of(url: str) -> tuple[str, int]:
 
 
 def payloads(url: str, **fields: Any) -> list[str]:
-    asked = Upstream(settings_for(url, **fields)).payloads("why?")
+    asked = payloads_of(Upstream(settings_for(url, **fields)))
     return [payload for payload in asked if payload is not None]
 
 
@@ -84,9 +92,8 @@ def test_a_lookup_that_hangs_ends_with_the_limit_on_connecting(
 
 def test_a_client_that_leaves_while_a_connection_is_made_is_let_go() -> None:
     with full_backlog() as mute:
-        asked = Upstream(settings_for(mute)).payloads("why?")
+        upstream = Upstream(settings_for(mute))
+        asked = payloads_of(upstream)
         assert next(asked) is None
-        (call,) = [t for t in threading.enumerate() if t.name == "upstream-call"]
         asked.close()
-        call.join(1.0)
-        assert not call.is_alive()
+        eventually(lambda: upstream.threads.idle, 1)

@@ -35,22 +35,22 @@ class Account:
     def broke(self, cause: str) -> None:
         self.facts["upstream_cause"] = cause
 
-    def word(self) -> None:
+    def words(self, number: int) -> None:
         if not self.facts["upstream_words"]:
             since = time.monotonic() - self._began
             self.facts["upstream_first_ms"] = round(since * 1000, 1)
-        self._one_more("upstream_words")
+        self._more("upstream_words", number)
 
     def end_mark(self) -> None:
         """The upstream has said that this was all: what is left of the body is not wanted."""
         self._complete = True
 
     def citation(self) -> None:
-        self._one_more("upstream_citations")
+        self._more("upstream_citations")
 
     def unknown(self) -> None:
         self.facts.setdefault("upstream_unknown", 0)
-        self._one_more("upstream_unknown")
+        self._more("upstream_unknown")
 
     @contextmanager
     def ending(self) -> Iterator[None]:
@@ -65,7 +65,7 @@ class Account:
         finally:
             self.facts["upstream_end"] = "done" if self._complete else how
 
-    def _one_more(self, counter: str) -> None:
+    def _more(self, counter: str, number: int = 1) -> None:
         count = self.facts[counter]
         assert isinstance(count, int)
-        self.facts[counter] = count + 1
+        self.facts[counter] = count + number

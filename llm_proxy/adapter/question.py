@@ -65,6 +65,9 @@ def _encoded(text: str, max_bytes: int) -> str:
 
     Half a surrogate pair, which no URL can carry, becomes a question mark.
     """
+    whole = quote_plus(text[: max_bytes + 1], errors="replace")
+    if len(whole) <= max_bytes:
+        return whole
     encoded: list[str] = []
     room = max_bytes
     for character in text:

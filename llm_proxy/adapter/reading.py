@@ -3,15 +3,18 @@
 Must not know what a payload means, but for whether it stands alone.
 """
 
+import math
 import time
 from collections.abc import Generator, Iterator
 from functools import partial
+from itertools import islice
+from typing import Any, cast
 
 from sseclient import SSEClient
 
 from llm_proxy.adapter import failures
 from llm_proxy.adapter.dialects.payload import object_in
-from llm_proxy.adapter.framing import Framing
+from llm_proxy.adapter.framing import EventTruncated, Framing
 from llm_proxy.event_fields import EventFields
 from llm_proxy.openai_api.sse import EventTooLarge
 from llm_proxy.upstream.call import TURN_SECONDS, Call
@@ -20,16 +23,21 @@ from llm_proxy.upstream.patience import Patience
 SETTLE_SECONDS = 0.03
 """How long a line of plain text is waited on for the blank line that would end its event."""
 
-Payloads = Generator[str | None, None, None]
+MAX_BATCH = 64
+"""Payloads that are read before the first of them is passed on."""
+
+Payloads = Generator[list[str] | None, None, None]
+"""Batches of what came together, and `None` for each turn of whoever reads."""
 
 
 def payloads(
     call: Call, patience: Patience, max_event_bytes: int, fields: EventFields | None
 ) -> Payloads:
-    """Yield the payload of each event the moment it is there, and `None` in between.
+    """Yield the payloads of all events that are there, at once, and `None` in between.
 
-    `None` comes about every `TURN_SECONDS`, whether the upstream talks or not: whoever reads
-    gets a turn to look after its client. `fields` are those of the dialect that is spoken.
+    `None` comes within two `TURN_SECONDS` of the last one, whether the upstream talks or not:
+    whoever reads gets a turn to look after its client. `fields` are those of the dialect that is
+    spoken.
 
     Raises:
         UpstreamError: there was no event.
@@ -38,36 +46,30 @@ def payloads(
         Exception: what the call raised.
     """
     framing = Framing(max_event_bytes, partial(stands_alone, fields=fields))
-    spoke = False
+    events = _Events()
     turn_at = time.monotonic() + TURN_SECONDS
-    settle_at: float | None = None
-    while True:
-        until = min(turn_at, patience.ends_at(), settle_at or turn_at)
-        piece = call.receive(max(until - time.monotonic(), 0.0))
+    settle_at = math.inf
+    wait = TURN_SECONDS
+    while (piece := call.receive(min(wait, patience.left()))) != b"":
         if piece:
-            for payload in _payloads(framing.feed(piece)):
-                spoke = True
-                yield payload
+            yield from events.told(framing.feed(piece))
             patience.received()  # only now: a slow client is no silence of the upstream
-        elif piece is not None:
-            break
         now = time.monotonic()
+        # Each wait is as long as the one before, where it can be: to change that is a call of
+        # the system for each event, and a chance for another thread to take the interpreter.
+        wait = TURN_SECONDS
         if not framing.unsettled:
-            settle_at = None
-        elif settle_at is None:
-            settle_at = now + SETTLE_SECONDS
+            settle_at = math.inf
         elif now >= settle_at:
-            for payload in _payloads(framing.settle()):
-                spoke = True
-                yield payload
+            yield from events.told(framing.settle())
+        else:
+            settle_at = min(settle_at, now + SETTLE_SECONDS)
+            wait = settle_at - now
         if now >= turn_at:
             yield None
             turn_at = time.monotonic() + TURN_SECONDS
-        patience.check()
-    for payload in _payloads(framing.end(whole=_ends_by_itself(call))):
-        spoke = True
-        yield payload
-    if not spoke:
+    yield from events.told(framing.end(whole=call.whole))
+    if not events.seen:
         raise failures.no_events()
 
 
@@ -80,13 +82,12 @@ def whole(call: Call, patience: Patience, max_bytes: int) -> bytes:
         Exception: what the call raised.
     """
     received = bytearray()
-    while (piece := call.receive(max(patience.ends_at() - time.monotonic(), 0.0))) != b"":
+    while (piece := call.receive(patience.left())) != b"":
         if piece:
             patience.received()
             received += piece
         if len(received) > max_bytes:
             raise EventTooLarge
-        patience.check()
     return bytes(received)
 
 
@@ -101,23 +102,32 @@ def stands_alone(payload: bytes, fields: EventFields | None = None) -> bool:
     return event is not None and (fields is not None or "type" in event)
 
 
-def _payloads(events: Iterator[bytes]) -> Iterator[str]:
-    """The payloads of framed events; some have none.
+class _Events:
+    """The decoder of one answer's events; `seen` is whether any of them had a payload."""
 
-    Bytes that are no UTF-8 are replaced, as WHATWG HTML 9.2.6 has it; the decoder behind
-    would give up.
-    """
-    for event in events:
-        clean = event.decode(errors="replace").encode()
-        for decoded in SSEClient(iter([clean + b"\n\n"])).events():
-            yield decoded.data
+    def __init__(self) -> None:
+        self.seen = False
+        self._framed: list[bytes] = []
+        self._client = SSEClient(cast(Any, self._framed))  # any iterable will do; it is read anew
 
+    def told(self, framed: Iterator[bytes]) -> Iterator[list[str]]:
+        """The payloads of framed events; some have none.
 
-def _ends_by_itself(call: Call) -> bool:
-    """Whether the end of the body is marked in the body, rather than by the connection's end.
-
-    RFC 9112, 8: only then is a body known to be whole.
-    """
-    assert call.response is not None
-    raw = call.response.raw
-    return bool(raw.chunked) or "Content-Length" in raw.headers
+        Those in front of an event that is refused come before the refusal. Bytes that are no
+        UTF-8 are replaced, as WHATWG HTML 9.2.6 has it; the decoder behind would give up.
+        """
+        refused: Exception | None = None
+        self._framed.clear()
+        try:
+            for events in framed:
+                whole = events if events.isascii() else events.decode(errors="replace").encode()
+                self._framed.append(whole + b"\n\n")
+        except (EventTooLarge, EventTruncated) as error:
+            refused = error
+        if self._framed:
+            payloads = (event.data for event in self._client.events())
+            while batch := list(islice(payloads, MAX_BATCH)):
+                self.seen = True
+                yield batch
+        if refused is not None:
+            raise refused

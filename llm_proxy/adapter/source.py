@@ -1,16 +1,15 @@
 """The source of the adapter's replies: the legacy API's words and citations as events."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 from msgspec.structs import replace
 
 from llm_proxy.adapter.account import Account
 from llm_proxy.adapter.citations import citation_block
-from llm_proxy.adapter.dialects import dialect_of
-from llm_proxy.adapter.dialects.meaning import Citation, End, Meaning, Other, Word
+from llm_proxy.adapter.dialects import dialect_of, words_of
+from llm_proxy.adapter.dialects.meaning import Citation, Dialect, End, Other, Word, Words
 from llm_proxy.adapter.question import question
-from llm_proxy.adapter.reading import Payloads
 from llm_proxy.adapter.sessions import session_params
 from llm_proxy.adapter.upstream import Upstream
 from llm_proxy.reply import (
@@ -22,6 +21,7 @@ from llm_proxy.reply import (
     Finish,
     Noted,
     TextDelta,
+    TextRun,
 )
 from llm_proxy.settings import AdapterSettings
 
@@ -36,6 +36,7 @@ class LegacySource:
         self._settings = settings
         self._upstream = upstream
         self._understand = dialect_of(settings.dialect)
+        self._words = words_of(settings.dialect)
 
     def reply(self, request: ChatRequest) -> Events:
         """Words as they arrive, then the citations as a block of their own, then `stop`.
@@ -69,46 +70,76 @@ class LegacySource:
         authorization: str | None,
         fields: Mapping[str, str],
     ) -> Events:
-        settings = self._settings
-        citations: dict[str, Citation] = {}
-        said = ""
-        account = Account(settings.model)
+        account = Account(self._settings.model)
         yield Noted(account.facts)
         asked = self._upstream.payloads(
             query, account, params=params, authorization=authorization, fields=fields
         )
+        answer = _Answer(self._settings.word_separator, self._understand, self._words, account)
         with closing(asked) as payloads:
-            for meaning in self._meanings(payloads, account):
-                match meaning:
-                    case None:
-                        yield IDLE
-                    case Word(text) if text:
-                        separated = said and not (said[-1].isspace() or text[0].isspace())
-                        said = text
-                        yield TextDelta(settings.word_separator + text if separated else text)
-                    case Citation(document) if document.strip():
-                        citations.setdefault(document, meaning)
-                    case End():
-                        account.end_mark()
-                        break
-        if citations:
-            block = citation_block(citations.values(), settings.citation_url)
-            yield TextDelta(block if said else block.lstrip())
-            yield Annotations(tuple(citations))
+            for batch in payloads:
+                if batch is None:
+                    yield IDLE
+                elif pieces := answer.told(batch):
+                    yield TextRun(tuple(pieces)) if len(pieces) > 1 else TextDelta(pieces[0])
+                if answer.complete:
+                    break
+        if answer.citations:
+            block = citation_block(answer.citations.values(), self._settings.citation_url)
+            yield TextDelta(block if answer.said else block.lstrip())
+            yield Annotations(tuple(answer.citations))
         yield Finish()
 
-    def _meanings(self, payloads: Payloads, account: Account) -> Iterator[Meaning | None]:
-        """What the payloads say, counted; `None` for each turn of the caller."""
+
+class _Answer:
+    """What one answer has said so far.
+
+    `citations` are by their ids, `said` is the last piece of text, and `complete` tells that
+    the upstream has said that this was all.
+    """
+
+    def __init__(
+        self, separator: str, understand: Dialect, words: Words | None, account: Account
+    ) -> None:
+        self._separator = separator
+        self._understand = understand
+        self._words = words
+        self._account = account
+        self.citations: dict[str, Citation] = {}
+        self.said = ""
+        self.complete = False
+
+    def told(self, payloads: Sequence[str]) -> list[str]:
+        """The pieces of text among payloads that came together; all that they say is counted."""
+        words = self._words(payloads) if self._words else None
+        if pieces := self._separated(self._texts(payloads) if words is None else words):
+            self._account.words(len(pieces))
+        return pieces
+
+    def _texts(self, payloads: Sequence[str]) -> Iterator[str]:
         for payload in payloads:
-            if payload is None:
-                yield None
-                continue
             for meaning in self._understand(payload):
                 match meaning:
-                    case Word(text) if text:
-                        account.word()
-                    case Citation():
-                        account.citation()
+                    case Word(text):
+                        yield text
+                    case Citation(document):
+                        self._account.citation()
+                        if document.strip():
+                            self.citations.setdefault(document, meaning)
                     case Other():
-                        account.unknown()
-                yield meaning
+                        self._account.unknown()
+                    case End():
+                        self._account.end_mark()
+                        self.complete = True
+                        return
+
+    def _separated(self, texts: Iterable[str]) -> list[str]:
+        """The texts that are not empty, each with what has to stand between it and the last."""
+        pieces = []
+        said, separator = self.said, self._separator
+        for text in filter(None, texts):
+            apart = not said or said[-1].isspace() or text[0].isspace()
+            pieces.append(text if apart else separator + text)
+            said = text
+        self.said = said
+        return pieces

@@ -5,6 +5,7 @@ them finds nothing, and costs as much as a real one. Pure: tells them by their p
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -68,9 +69,9 @@ def task_of(request: ChatRequest, patterns: Sequence[TaskPattern]) -> Task | Non
     texts = {role: request.messages[number].text for role, number in last.items()}
     beginnings = {role: _beginnings(texts[role]) for role in ("user", "system") if role in texts}
     for pattern in patterns:
-        begins = _folded(pattern.begins)
+        begins = _pattern_folded(pattern.begins)
         if any(start.startswith(begins) for start in beginnings.get(pattern.role, ())) and (
-            _folded(pattern.holds) in _folded(texts[pattern.role])
+            _pattern_folded(pattern.holds) in _folded(texts[pattern.role])
         ):
             prompt = last.get("user", last[pattern.role])
             return Task(pattern.kind, request.messages[prompt].text, request.messages[:prompt])
@@ -80,6 +81,11 @@ def task_of(request: ChatRequest, patterns: Sequence[TaskPattern]) -> Task | Non
 def _beginnings(text: str) -> tuple[str, str]:
     """How a message begins, and how it goes on behind an editor's context."""
     return _folded(text[:_BEGINNING]), _folded(without_context(text)[:_BEGINNING])
+
+
+@lru_cache(maxsize=256)
+def _pattern_folded(text: str) -> str:
+    return _folded(text)
 
 
 def _folded(text: str) -> str:

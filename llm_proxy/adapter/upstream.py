@@ -24,6 +24,7 @@ from llm_proxy.upstream.call import Call
 from llm_proxy.upstream.causes import bottom
 from llm_proxy.upstream.connections import session
 from llm_proxy.upstream.patience import Limits, Patience
+from llm_proxy.upstream.threads import Threads
 
 JSON = "application/json"
 
@@ -52,6 +53,7 @@ class Upstream:
         )
         self._session = session(settings.ca_file)
         self._session.headers["Cache-Control"] = "no-store"
+        self.threads = Threads("upstream-call")
         self._login = Login(settings, self._send)
         self._gate = Gate(settings.max_calls, settings.queue_timeout_seconds)
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
@@ -65,7 +67,7 @@ class Upstream:
         authorization: str | None = None,
         fields: Mapping[str, str] = NO_PARAMS,
     ) -> Payloads:
-        """Yield the payload of each event the moment it is there, and `None` now and then.
+        """Yield the payloads of all events that are there, at once, and `None` now and then.
 
         The end of the body is the end of the answer. What became of it is put down in
         `account`. `params` are set in the query string. `authorization` is what the client
@@ -138,7 +140,7 @@ class Upstream:
     def _called(self, ask: Callable[[Call], requests.Response]) -> Iterator[tuple[Call, Patience]]:
         call = Call(ask)
         patience = Patience(self._limits, call)
-        call.start()
+        self.threads.run(call.run)
         try:
             yield call, patience
         finally:
@@ -185,16 +187,18 @@ class Upstream:
         body: bytes | None = None,
     ) -> requests.Response:
         """The head of the answer to a request; its body is the caller's to read and to close."""
-        settings = self._settings
+        # What a session adds to a request beyond its headers is nothing here, but takes as long
+        # to find out as all the rest.
+        request = requests.PreparedRequest()
+        request.prepare(method, url, headers={**self._session.headers, **fields}, data=body)
         send = partial(
-            self._session.request,
-            method,
-            url,
-            headers=dict(fields),
-            data=body,
+            self._session.send,
+            request,
             stream=True,
             allow_redirects=False,
-            timeout=(settings.connect_timeout_seconds, None),  # on silence the call is given up
+            timeout=(self._limits.connect_seconds, None),  # on silence the call is given up
+            verify=self._session.verify,
+            proxies={},
         )
         call.fresh = False
         try:

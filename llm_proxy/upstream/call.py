@@ -1,9 +1,10 @@
-"""A call: one exchange with the upstream, in a thread of its own that can be given up.
+"""A call: one exchange with the upstream that can be given up at any time.
 
-Looking up a name, connecting, TLS, the head of an answer, the size of a chunk: each may block
-deep below requests, where nobody can take turns. So a thread does all of that, the caller waits
-for it in turns, and shuts the connection down when it has waited long enough: that frees a
-blocked thread at once, as closing the connection does not. The thread ends with the call.
+Looking up a name, connecting, TLS, the head of an answer: each may block deep below requests,
+where nobody can take turns. So another thread does all of that, the caller waits for it in
+turns, and shuts the connection down when it has waited long enough: that frees a blocked thread
+at once, as closing the connection does not. The body is read by the caller itself, which spares
+two switches between threads for each piece.
 
 Knows no limits, no events and no settings.
 """
@@ -11,17 +12,14 @@ Knows no limits, no events and no settings.
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Self
+from typing import Any
 
 import requests
+from urllib3.exceptions import HTTPError
 
-READ_BYTES = 65536
-
-MAX_HELD_BYTES = 4 * READ_BYTES
-"""What may have arrived and not been received; beyond it the upstream has to wait."""
+from llm_proxy.upstream.body import Answer
 
 TURN_SECONDS = 0.25
 """How long anything is waited for before a look at whether it is still wanted."""
@@ -31,66 +29,76 @@ class GivenUp(Exception):
     """Nobody wants the answer any more."""
 
 
-class Call(threading.Thread):
-    """Asks by `ask`, then reads the body of the response that it returns to its end.
+class _Running(threading.local):
+    call: "Call"
 
-    `ask` runs in this thread and gets the call; what it raises, `receive` raises. The
-    connections of the upstream find the call by the thread that they run in (`Call.current`).
+
+_running = _Running()
+
+
+class Call:
+    """Asks by `ask`, which returns a response; then the body of that is to be received.
+
+    `ask` is called by `run`, in another thread than everything else, and gets the call; what it
+    raises, `receive` raises. The connections of the upstream find the call by the thread that
+    they run in (`Call.current`).
     """
 
     def __init__(self, ask: Callable[["Call"], requests.Response]) -> None:
-        super().__init__(name="upstream-call", daemon=True)
         self._ask = ask
         self._changed = threading.Condition()
-        self._arrived: deque[tuple[bytes, float]] = deque()
-        self._held_bytes = 0
-        self._over = False
         self._given_up = False
         self._failure: Exception | None = None
         self._connection: socket.socket | None = None
+        self._answer: Answer | None = None
+        self._over = False
         self.response: requests.Response | None = None
         self.fresh = False
         """Whether the last request went over a connection made for it."""
         self.connecting_since: float | None = None
         self.progress_at = time.monotonic()
-        """When something of the answer arrived last, or was begun, by `time.monotonic()`."""
-        self.arrived_at = self.progress_at
-        """When the piece that was received last had arrived, by `time.monotonic()`."""
+        """When the upstream last did what was waited for, by `time.monotonic()`."""
 
-    @classmethod
-    def current(cls) -> Self:
-        """The call whose thread this is."""
-        thread = threading.current_thread()
-        assert isinstance(thread, cls), "the upstream is asked by calls only"
-        return thread
+    @staticmethod
+    def current() -> "Call":
+        """The call that is run by this thread."""
+        return _running.call
 
     def receive(self, seconds: float) -> bytes | None:
         """The next piece of the body; empty at its end, None where none came for so long.
 
+        At the end the connection is free for another call.
+
         Raises:
             Exception: what `ask` or reading the body raised.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._arrived or self._over, seconds)
-            if self._arrived:
-                piece, self.arrived_at = self._arrived.popleft()
-                self._held_bytes -= len(piece)
-                self._changed.notify_all()
-                return piece
-            if not self._over:
-                return None
-            if self._failure is not None:
-                raise self._failure
+        if self._answer is None:
+            self._await_head(seconds)
+            return None
+        if self._over:
             return b""
+        piece = self._answer.receive(seconds)
+        if piece == b"":
+            self._end()
+        return piece
+
+    @property
+    def whole(self) -> bool:
+        """Whether the body is known to be whole once it has ended."""
+        return self._answer is not None and self._answer.transfer.marked
 
     def give_up(self) -> None:
-        """End the call, whatever it is doing; after its end this does nothing."""
-        with self._changed:
-            self._given_up = True
-            self._changed.notify_all()
-            if self._connection is not None:
-                with suppress(OSError):  # the other side was faster
-                    self._connection.shutdown(socket.SHUT_RDWR)
+        """End the call, whatever it is doing; after its end this does nothing.
+
+        Where all that was left of the body was its end, the connection can be used again:
+        whoever knows from what is said that it was all does not wait for that.
+        """
+        if self._answer is not None and not self._over and self._at_end(self._answer):
+            self._end()
+        self._unwanted()
+        if self.response is not None and not self._over:
+            self._over = True
+            self.response.close()
 
     def check(self) -> None:
         """Raises GivenUp where nobody wants the answer any more."""
@@ -131,33 +139,66 @@ class Call(threading.Thread):
             return not self._given_up
 
     def run(self) -> None:
+        """Ask. A call that is given up comes back at once, wherever it is."""
+        response: requests.Response | None = None
+        failure: Exception | None = None
+        _running.call = self
         try:
             self.check()
-            with self._ask(self) as response:
-                self.response = response
-                self.progressed()
-                self._read(response.raw)
+            response = self._ask(self)
+            self.progressed()
         except GivenUp:
             pass
         except Exception as error:
-            self._failure = error
+            failure = error
         finally:
-            with self._changed:
-                self._let_go()
-                self._over = True
-                self._changed.notify_all()
+            del _running.call
+        with self._changed:
+            self._let_go()
+            if response is None or not self._given_up:
+                self._failure, self.response = failure, response
+                response = None
+            self._changed.notify_all()
+        if response is not None:
+            response.close()  # it came just when nobody wanted it any more
 
-    def _read(self, raw: Any) -> None:
-        # read1 alone gives what there is at once, of whatever kind the body is.
-        while piece := raw.read1(READ_BYTES, decode_content=True):
-            self.progressed()
-            with self._changed:
-                self._arrived.append((piece, self.progress_at))
-                self._held_bytes += len(piece)
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._held_bytes < MAX_HELD_BYTES or self._given_up)
-            self.check()
-            self.progressed()  # what it waited for was not the upstream
+    def _unwanted(self) -> None:
+        with self._changed:
+            self._given_up = True
+            self._changed.notify_all()
+            if self._connection is not None:
+                with suppress(OSError):  # the other side was faster
+                    self._connection.shutdown(socket.SHUT_RDWR)
+
+    def _await_head(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(self._answered, seconds)
+        if self._failure is not None:
+            raise self._failure
+        if self.response is not None:
+            raw: Any = self.response.raw
+            self._answer = raw._original_response
+
+    def _answered(self) -> bool:
+        return self.response is not None or self._failure is not None
+
+    def _at_end(self, answer: Answer) -> bool:
+        try:
+            return not self._given_up and answer.receive(0.0) == b""
+        except (OSError, HTTPError):
+            return False
+
+    def _end(self) -> None:
+        """Give the connection back, unless more came over it than was asked for."""
+        assert self.response is not None
+        assert self._answer is not None
+        self._over = True
+        raw: Any = self.response.raw
+        if self._answer.transfer.surplus:
+            self.response.close()
+        else:
+            self._answer.close()
+            raw.release_conn()
 
     def _let_go(self) -> None:
         if self._connection is not None:

@@ -17,6 +17,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.wait import wait_for_write
 
+from llm_proxy.upstream.body import Answer
 from llm_proxy.upstream.call import TURN_SECONDS, Call
 
 POOL_SIZE = 256
@@ -62,13 +63,16 @@ class _Adapter(requests.adapters.HTTPAdapter):
 class _GivenUpAtWill:
     """What a connection does for the call that uses it."""
 
+    response_class: Any = Answer
+
     def connect(self: Any) -> None:
         with Call.current().connecting():
             super().connect()  # type: ignore[misc]
 
     def request(self: Any, *args: Any, **kwargs: Any) -> None:
+        self.call = Call.current()
         if self.sock is not None:
-            Call.current().hold(self.sock)
+            self.call.hold(self.sock)
         super().request(*args, **kwargs)  # type: ignore[misc]
 
     def _new_conn(self: Any) -> socket.socket:
@@ -133,7 +137,7 @@ class _LetGoFirst:
     """A pool to which a connection returns once no call can end it any more."""
 
     def _put_conn(self: Any, connection: Any) -> None:
-        if not Call.current().let_go() and connection is not None:
+        if connection is not None and not connection.call.let_go():
             connection.close()  # shut down already, though what came may have looked complete
             connection = None
         super()._put_conn(connection)  # type: ignore[misc]

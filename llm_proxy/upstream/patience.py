@@ -42,26 +42,21 @@ class Patience:
         """Something arrived: the silence begins anew."""
         self._received_at = time.monotonic()
 
-    def ends_at(self) -> float:
-        """When the first limit is reached, by `time.monotonic()`."""
-        return min(self._deadline, self._limit_at())
-
-    def check(self) -> None:
-        """See whether a limit has been reached.
+    def left(self) -> float:
+        """The seconds that are left until the first limit.
 
         Raises:
-            OutOfPatience: one has.
+            OutOfPatience: one has been reached.
         """
         now = time.monotonic()
         if now >= self._deadline:
             raise OutOfPatience("total")
-        if now >= self._limit_at():
-            raise OutOfPatience("idle" if self._call.connecting_since is None else "connect")
-
-    def _limit_at(self) -> float:
-        """The limit on connecting while that lasts, else the one on silence."""
         connecting_since = self._call.connecting_since
-        if connecting_since is not None:
-            return connecting_since + self._limits.connect_seconds
-        silent_since = max(self._received_at, self._call.progress_at)
-        return silent_since + self._limits.idle_seconds
+        if connecting_since is not None:  # the limit on silence does not count meanwhile
+            until = connecting_since + self._limits.connect_seconds
+        else:
+            silent_since = max(self._received_at, self._call.progress_at)
+            until = silent_since + self._limits.idle_seconds
+        if now >= until:
+            raise OutOfPatience("idle" if connecting_since is None else "connect")
+        return min(self._deadline, until) - now

@@ -3,6 +3,12 @@
 Each event is told apart by itself, as one deployment may mix them.
 """
 
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
 from llm_proxy.adapter.dialects.meaning import (
     End,
     Meaning,
@@ -12,6 +18,27 @@ from llm_proxy.adapter.dialects.meaning import (
     text_of,
 )
 from llm_proxy.adapter.dialects.payload import object_in
+
+
+class _Response(Struct, gc=False):
+    """What nearly every event of the newest generation is."""
+
+    type: Literal["response"]
+    data: str
+
+
+_response = msgspec.json.Decoder(_Response).decode
+
+
+def words(payloads: Sequence[str]) -> list[str] | None:
+    """The texts of payloads that are all words in JSON; None where one is anything else.
+
+    `understand` finds the same words, but takes five times as long.
+    """
+    try:
+        return [_response(payload).data for payload in payloads]
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
 
 
 def understand(payload: str) -> tuple[Meaning, ...]:

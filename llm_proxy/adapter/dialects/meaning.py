@@ -1,6 +1,6 @@
 """What an event can say: the nouns that every dialect speaks in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -32,6 +32,9 @@ Meaning = Word | Citation | End | Other
 
 Dialect = Callable[[str], tuple[Meaning, ...]]
 """From the payload of one event to what it says, at least one meaning; it never fails."""
+
+Words = Callable[[Sequence[str]], list[str] | None]
+"""From payloads to their texts, if each of them says one word and nothing else."""
 
 
 def citation_of(

@@ -17,10 +17,12 @@ from msgspec import Struct
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from llm_proxy.errors import ProxyError, UpstreamError, UpstreamTimeout
-from llm_proxy.upstream.call import TURN_SECONDS, Call
+from llm_proxy.upstream.ahead import CallAhead
+from llm_proxy.upstream.call import TURN_SECONDS
 from llm_proxy.upstream.causes import cause_named, causes
 from llm_proxy.upstream.connections import session
 from llm_proxy.upstream.patience import Limits, OutOfPatience, Patience
+from llm_proxy.upstream.threads import Threads
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +73,7 @@ class Upstream:
         self._limits = Limits(CONNECT_SECONDS, silence_seconds)
         self._passes_keys = passes_keys
         self._session = session()
+        self._threads = Threads("upstream-call")
 
     def ask(
         self, path: str, document: Mapping[str, Any], headers: Mapping[str, str], *, stream: bool
@@ -103,9 +106,9 @@ class Upstream:
             timeout=(self._limits.connect_seconds, None),  # on silence the call is given up
             allow_redirects=False,
         )
-        call = Call(lambda _: post())
+        call = CallAhead(lambda _: post())
         patience, began = Patience(self._limits, call), time.monotonic()
-        call.start()
+        self._threads.run(call.run)
         try:
             with _translated(self._limits):
                 yield from _arrivals(call, patience, began)
@@ -113,10 +116,10 @@ class Upstream:
             call.give_up()
 
 
-def _arrivals(call: Call, patience: Patience, began: float) -> Arrivals:
+def _arrivals(call: CallAhead, patience: Patience, began: float) -> Arrivals:
     begun = False
     while True:
-        piece = call.receive(max(min(TURN_SECONDS, patience.ends_at() - time.monotonic()), 0.0))
+        piece = call.receive(min(TURN_SECONDS, patience.left()))
         if not begun and call.response is not None:
             begun = True
             yield _head(call.response)
@@ -126,7 +129,6 @@ def _arrivals(call: Call, patience: Patience, began: float) -> Arrivals:
         elif piece is not None:
             return
         else:
-            patience.check()
             yield None
 
 
