@@ -16,7 +16,7 @@ CHAT = "/v1/chat/completions"
 KEY = {"Authorization": "Bearer right"}
 
 _MADE_UP = re.compile(
-    r"(?:req_|chatcmpl-|cmpl-|resp_|msg_)[0-9a-f]+|\"created(?:_at)?\":\d+|[0-9.]+m?s\b"
+    r"(?:req_|chatcmpl-|cmpl-|resp_|msg_)[0-9a-f]+|\"(?:created|completed)(?:_at)?\":\d+|[0-9.]+m?s\b"
 )
 
 CASES: dict[str, dict[str, Any]] = {
