@@ -122,7 +122,9 @@ class EventStream(AnswerInPieces):
         try:
             for event in self._from_the_first():
                 if isinstance(event, BETWEEN):
-                    yield from outbox.rest(self._between(event))
+                    yield from outbox.rest()
+                    if written := self._between(event):
+                        yield written
                     continue
                 if trace is not None:
                     self._note(event, trace, len(outbox))

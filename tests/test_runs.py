@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.errors import UpstreamError
+from llm_proxy.errors import ConnectionCut, UpstreamError
 from llm_proxy.openai_api.chat.answer import ChatEncoder
 from llm_proxy.outbox import MAX_BYTES, Outbox, portions
 from llm_proxy.pauses import lived, waited
@@ -76,6 +76,16 @@ def test_what_is_held_back_is_sent_however_the_reply_goes_on(
 ) -> None:
     events = [AT_HAND, TextDelta("a"), TextDelta("b"), last]
     assert drained(stream(events, Told(), FakeClock())) == sent
+
+
+def test_a_connection_that_is_cut_takes_nothing_along_that_was_due() -> None:
+    events: list[Event] = [AT_HAND, *map(TextDelta, "abc"), WireFault("disconnect"), FINISH]
+    body = stream(events, Told(), FakeClock())
+    body.look_ahead()
+    sent = iter(body)
+    assert [next(sent), next(sent)] == [b"a", b"bc"]
+    with pytest.raises(ConnectionCut):
+        next(sent)
 
 
 def test_nothing_is_sent_together_where_something_is_to_go_wrong() -> None:
