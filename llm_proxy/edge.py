@@ -4,7 +4,7 @@ Knows no Flask and no route: `hooks` puts it around what Flask serves, `front` a
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from llm_proxy import browsers
@@ -38,7 +38,7 @@ class Edge:
     keys: Keys | None = None
     journal: Journal | None = None
     journaled: tuple[str, ...] = ()
-    observers: Sequence[Observer] = ()
+    observers: tuple[Observer, ...] = ()
     traces: Traces | None = None
     keep_bodies: bool = False
 
@@ -49,7 +49,7 @@ class Edge:
             path=incoming.path,
             route=route,
             tell=self.tell,
-            observers=tuple(self.observers),
+            observers=self.observers,
             keep_bodies=self.keep_bodies,
         )
         if self.journal is not None and incoming.path.startswith(self.journaled):

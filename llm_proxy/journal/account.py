@@ -1,6 +1,6 @@
 """The account of an exchange: what is written down of it, made of what it held on to.
 
-Runs in the thread that writes, not in the one that answers, and yet slows the answers: what
+Runs in the thread that has answered, when the answer is gone, and yet slows the answers: what
 can still be made when somebody reads is left to `hindsight`. Knows no database.
 """
 

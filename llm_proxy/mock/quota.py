@@ -40,9 +40,6 @@ class Quota(Struct, frozen=True, kw_only=True):
         ]
 
 
-_NONE = Quota(requests_per_minute=0, tokens_per_minute=0)
-
-
 class Quotas:
     """Counts the requests of each namespace, or API key, against what it may ask in a minute.
 
@@ -69,7 +66,7 @@ class Quotas:
         """
         namespace = namespace_of(headers)
         quota = self._set.holding(namespace) or self._usual
-        if quota == _NONE or not (charges := quota.charges(tokens)):
+        if not (charges := quota.charges(tokens)):
             return self._unlimited(headers, tokens)
         if too_much := [charge for charge in charges if charge.amount > charge.per_minute]:
             raise _never(too_much[0])

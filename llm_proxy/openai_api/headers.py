@@ -11,7 +11,7 @@ VERSION = "2020-10-01"
 def rate_limit_headers(name: str, left: Left) -> dict[str, str]:
     """What is left of the limit on `requests` or `tokens`."""
     return {
-        "x-ratelimit-limit-" + name: str(left.per_minute),
-        "x-ratelimit-remaining-" + name: str(left.remaining),
-        "x-ratelimit-reset-" + name: spelled(left.reset_seconds),
+        f"x-ratelimit-limit-{name}": str(left.per_minute),
+        f"x-ratelimit-remaining-{name}": str(left.remaining),
+        f"x-ratelimit-reset-{name}": spelled(left.reset_seconds),
     }
