@@ -6,9 +6,9 @@ Works on the events of any source, so that every surface and both halves keep th
 from collections.abc import Sequence
 from contextlib import closing
 
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.reply import (
     ASIDES,
-    ChatRequest,
     Event,
     Events,
     Finish,

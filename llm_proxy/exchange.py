@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.errors import (
     ClientGone,
     FaultNotPossible,
@@ -18,7 +19,7 @@ from llm_proxy.errors import (
     UpstreamError,
 )
 from llm_proxy.ids import made_up
-from llm_proxy.reply import ChatRequest, Events, Fact, FinishReason, Noted, Usage, WireFault
+from llm_proxy.reply import Events, Fact, FinishReason, Noted, Usage, WireFault
 from llm_proxy.ticks import Ticks
 from llm_proxy.trace import Trace
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
+from llm_proxy.chat_request import ToolCall
 from llm_proxy.reply import (
     Annotations,
     AtHand,
@@ -19,7 +20,6 @@ from llm_proxy.reply import (
     Stamped,
     TextDelta,
     TextRun,
-    ToolCall,
     ToolCallDelta,
     Usage,
     WireFault,

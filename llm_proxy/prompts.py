@@ -8,7 +8,8 @@ from contextlib import closing
 
 from msgspec.structs import replace
 
-from llm_proxy.reply import ASIDES, AtHand, ChatRequest, Event, Events, Finish, Source, Usage
+from llm_proxy.chat_request import ChatRequest
+from llm_proxy.reply import ASIDES, AtHand, Event, Events, Finish, Source, Usage
 
 Wrapper = Callable[[Events, ChatRequest], Events]
 

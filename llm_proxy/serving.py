@@ -15,6 +15,7 @@ from flask import Blueprint, Response, g, request
 from msgspec.structs import replace
 
 from llm_proxy.bounds import bounded
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.clock import Clock
 from llm_proxy.exchange import Exchange
 from llm_proxy.folding import collect
@@ -33,7 +34,7 @@ from llm_proxy.outgoing import Outgoing
 from llm_proxy.pauses import waited
 from llm_proxy.pieces import FaultyDocument, refuse_impossible
 from llm_proxy.prompts import replies
-from llm_proxy.reply import AtHand, ChatRequest, Event, Events, Source, Stamped, WireFault
+from llm_proxy.reply import AtHand, Event, Events, Source, Stamped, WireFault
 from llm_proxy.settings import ServerSettings
 from llm_proxy.store import Store, Stored
 from llm_proxy.streaming import EventStream

@@ -9,9 +9,9 @@ from contextlib import closing
 
 import msgspec
 
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.errors import InternalError
 from llm_proxy.reply import (
-    ChatRequest,
     Events,
     Finish,
     ReasoningDelta,

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_proxy.adapter.question import question, search_url
+from llm_proxy.chat_request import ChatRequest, Message
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.reply import ChatRequest, Message
 
 repeatable = settings(deadline=None, derandomize=True)
 

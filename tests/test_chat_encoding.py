@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_proxy.chat_request import ToolCall
 from llm_proxy.errors import UpstreamError
 from llm_proxy.folding import collect
 from llm_proxy.openai_api.chat.answer import ChatEncoder, body
@@ -19,7 +20,6 @@ from llm_proxy.reply import (
     Reply,
     Said,
     TextDelta,
-    ToolCall,
     ToolCallDelta,
     Usage,
 )

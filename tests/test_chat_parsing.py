@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from llm_proxy.chat_request import ChatRequest, Message, Tool, ToolCall, ToolChoice
 from llm_proxy.errors import InvalidJSON, InvalidRequest
 from llm_proxy.openai_api.chat.request import parse
-from llm_proxy.reply import ChatRequest, Message, Tool, ToolCall, ToolChoice
 from tests.builders import chat_document
 
 TOOL = {"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}

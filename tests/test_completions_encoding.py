@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import Completion
 
+from llm_proxy.chat_request import ChatRequest, Message
 from llm_proxy.errors import UpstreamError
 from llm_proxy.folding import collect
 from llm_proxy.openai_api.completions import CompletionEncoder, body
@@ -16,10 +17,8 @@ from llm_proxy.openai_api.logprobs import alternatives, token_logprob
 from llm_proxy.openai_api.surface import FINGERPRINT
 from llm_proxy.reply import (
     Annotations,
-    ChatRequest,
     Finish,
     FinishReason,
-    Message,
     ReasoningDelta,
     RefusalDelta,
     Said,

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from llm_proxy.chat_request import ChatRequest, Message
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.openai_api.completions import parse
-from llm_proxy.reply import ChatRequest, Message
 
 
 def document(prompt: object = "def f():", **fields: Any) -> dict[str, Any]:

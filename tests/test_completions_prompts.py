@@ -7,20 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from llm_proxy.bounds import bounded
+from llm_proxy.chat_request import ChatRequest, Endpoint, Message
 from llm_proxy.errors import UpstreamError
 from llm_proxy.prompts import replies, separated
-from llm_proxy.reply import (
-    IDLE,
-    ChatRequest,
-    Endpoint,
-    Event,
-    Events,
-    Finish,
-    Message,
-    Stamped,
-    TextDelta,
-    Usage,
-)
+from llm_proxy.reply import IDLE, Event, Events, Finish, Stamped, TextDelta, Usage
 from llm_proxy.tokenizers import Characters
 from llm_proxy.tokens import count_prompt, metered
 from tests.builders import stream_of

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.chaos import Chaos
+from llm_proxy.chat_request import ChatRequest, Message
 from llm_proxy.errors import InvalidRequest, ProxyError
 from llm_proxy.mock.faults import FaultSpec, FixtureFaults, Spoken, Trouble
 from llm_proxy.mock.faults.headers import asked_for
@@ -15,7 +16,7 @@ from llm_proxy.mock.faults.rates import by_chance
 from llm_proxy.mock.faults.scripted import scripted_error
 from llm_proxy.openai_api.resource import Answer, Call, Resource
 from llm_proxy.prompts import replies
-from llm_proxy.reply import ChatRequest, Finish, Message, TextRun, WireFault
+from llm_proxy.reply import Finish, TextRun, WireFault
 from llm_proxy.settings import MockSettings
 from llm_proxy.sqlite.state import SqliteState
 from tests.builders import empty_state, empty_store, mock_source

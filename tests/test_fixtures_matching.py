@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_proxy.chat_request import ChatRequest, Message, Tool, ToolCall
 from llm_proxy.errors import NoFixtureMatch
 from llm_proxy.mock.fixtures.facts import embedding_facts, facts_of
 from llm_proxy.mock.fixtures.index import FEW, Index
 from llm_proxy.mock.fixtures.matching import held
 from llm_proxy.openai_api.embeddings import EmbeddingRequest
-from llm_proxy.reply import ChatRequest, Message, Tool, ToolCall
 from tests.builders import chat_request
 from tests.fixtures import Document, fixture, library, matched, parsed
 

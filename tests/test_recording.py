@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from llm_proxy.chat_request import ChatRequest, ToolCall
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.folding import collect
 from llm_proxy.mock.recording.embeddings import RecordingEmbeddings
@@ -25,7 +26,6 @@ from llm_proxy.openai_api.surface import Surface
 from llm_proxy.prompts import replies
 from llm_proxy.reply import (
     IDLE,
-    ChatRequest,
     Choice,
     Event,
     Finish,
@@ -34,7 +34,6 @@ from llm_proxy.reply import (
     Reply,
     Stamped,
     TextDelta,
-    ToolCall,
     ToolCallDelta,
     Usage,
 )

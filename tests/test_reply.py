@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_proxy.chat_request import ToolCall
 from llm_proxy.folding import collect
 from llm_proxy.reply import (
     IDLE,
@@ -14,7 +15,6 @@ from llm_proxy.reply import (
     Reply,
     TextDelta,
     TextRun,
-    ToolCall,
     ToolCallDelta,
     Usage,
     spoken,

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.errors import UpstreamError
 from llm_proxy.folding import collect
 from llm_proxy.openai_api.responses.request import SURFACE, parse
 from llm_proxy.reply import (
     Annotations,
-    ChatRequest,
     Finish,
     FinishReason,
     ReasoningDelta,

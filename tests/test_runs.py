@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_proxy.chat_request import ChatRequest, Message
 from llm_proxy.errors import ConnectionCut, UpstreamError
 from llm_proxy.openai_api.chat.answer import ChatEncoder
 from llm_proxy.outbox import MAX_BYTES, Outbox, portions
@@ -14,10 +15,8 @@ from llm_proxy.prompts import replies
 from llm_proxy.reply import (
     AT_HAND,
     IDLE,
-    ChatRequest,
     Event,
     Finish,
-    Message,
     Pause,
     ReasoningDelta,
     TextDelta,

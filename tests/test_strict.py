@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from llm_proxy.chat_request import ChatRequest, Message
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.openai_api import completions
 from llm_proxy.openai_api.chat import request as chat
 from llm_proxy.openai_api.strict.rules import objections
-from llm_proxy.reply import ChatRequest, Message
 from tests.builders import chat_document, client
 
 MODELS = ("gpt-4o", "gpt-5", "o3-mini", "gpt-5.2", "gpt-5-chat-latest", "mine")

@@ -6,11 +6,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llm_proxy.chat_request import ChatRequest, Message, ToolCall
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.openai_api.chat import request as chat
 from llm_proxy.openai_api.errors import error_body
 from llm_proxy.openai_api.strict.rules import objections
-from llm_proxy.reply import ChatRequest, Message, ToolCall
 
 MODELS = ("gpt-4o", "gpt-5", "mine")
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.reply import ChatRequest, Message
+from llm_proxy.chat_request import ChatRequest, Message
 from llm_proxy.settings import SettingsError, from_env
 from llm_proxy.tokenizers import Characters, Exact, Tokenizer, tokenizer
 from llm_proxy.tokens import count_prompt

@@ -13,7 +13,8 @@ import msgspec
 from llm_proxy.adapter import extracts
 from llm_proxy.adapter.context import code_of, without_context
 from llm_proxy.adapter.tasks import Task, task_of
-from llm_proxy.reply import AT_HAND, ChatRequest, Events, Message, Source, Stamped, spoken
+from llm_proxy.chat_request import ChatRequest, Message
+from llm_proxy.reply import AT_HAND, Events, Source, Stamped, spoken
 from llm_proxy.task_patterns import TaskKind, TaskPattern
 
 _HISTORY = re.compile(r"<chat_history>(.*?)(?:</chat_history>|\Z)", re.DOTALL)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.namespaces import bearer_key
-from llm_proxy.reply import ChatRequest
 from llm_proxy.settings import AdapterSettings
 
 DIGITS = 32

@@ -1,11 +1,11 @@
 """Requests of the journal, understood again: what a surface makes of what was sent."""
 
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.errors import ProxyError
 from llm_proxy.journal.entry import Found
 from llm_proxy.openai_api import embeddings
 from llm_proxy.openai_api.again import surface_of
 from llm_proxy.openai_api.embeddings import EmbeddingRequest
-from llm_proxy.reply import ChatRequest
 
 EMBEDDINGS = "/embeddings"
 

@@ -6,9 +6,10 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from llm_proxy.chat_request import ToolCall
 from llm_proxy.folding import collect
 from llm_proxy.journal.timeline import Plain
-from llm_proxy.reply import Choice, FinishReason, Said, TextRun, ToolCall
+from llm_proxy.reply import Choice, FinishReason, Said, TextRun
 from llm_proxy.trace import Trace
 
 MAX_SAID = 64 * 1024

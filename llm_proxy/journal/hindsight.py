@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.errors import ProxyError
 from llm_proxy.journal import timeline
 from llm_proxy.journal.entry import UNCOUNTED, Entry
 from llm_proxy.journal.folded import shown
 from llm_proxy.journal.warnings import Warnings, warnings_of
-from llm_proxy.reply import ChatRequest
 
 MAX_MESSAGES = 200
 """The last ones of a conversation, of which it is told how they were understood."""

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.errors import ProxyError
-from llm_proxy.reply import ChatRequest
 
 WITHOUT_EFFECT = (
     "temperature",

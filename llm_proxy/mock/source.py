@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.errors import NoFixtureMatch
 from llm_proxy.latest import Latest
 from llm_proxy.mock.chance import number_of
@@ -15,7 +16,7 @@ from llm_proxy.mock.pacing import Pace, paced
 from llm_proxy.mock.profiles import pace
 from llm_proxy.mock.unscripted import unscripted
 from llm_proxy.namespaces import namespace_of
-from llm_proxy.reply import AT_HAND, ChatRequest, Events, Noted, Source
+from llm_proxy.reply import AT_HAND, Events, Noted, Source
 from llm_proxy.settings import MockSettings
 from llm_proxy.state import State
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.errors import ProxyError
 from llm_proxy.openai_api.strict.rules import objections
 from llm_proxy.openai_api.surface import Surface
 from llm_proxy.openai_api.surfaces import SURFACES
-from llm_proxy.reply import ChatRequest
 
 # The longest one first: /chat/completions ends in /completions.
 _BY_LENGTH = sorted(SURFACES, key=lambda surface: len(surface.path), reverse=True)

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from llm_proxy.chat_request import ChatRequest, Message
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.openai_api.chat.request import StreamOptions, bounded_n, stop_sequences
 from llm_proxy.openai_api.chunks import ChunkEncoder, cited, usage_object
@@ -21,18 +22,7 @@ from llm_proxy.openai_api.decoding import decode_body, unknown_fields
 from llm_proxy.openai_api.inputs import Input, Item, inputs
 from llm_proxy.openai_api.logprobs import alternatives, token_logprob
 from llm_proxy.openai_api.surface import Stamp, Surface
-from llm_proxy.reply import (
-    Annotations,
-    ChatRequest,
-    Choice,
-    Finish,
-    FinishReason,
-    Message,
-    Reply,
-    Said,
-    TextDelta,
-    words,
-)
+from llm_proxy.reply import Annotations, Choice, Finish, FinishReason, Reply, Said, TextDelta, words
 
 
 class CompletionBody(Struct):

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from llm_proxy.chat_request import Endpoint
 from llm_proxy.errors import NotStored, ProxyError
-from llm_proxy.reply import Endpoint, Fact, Usage, WireFault
+from llm_proxy.reply import Fact, Usage, WireFault
 from llm_proxy.store import Store, Stored
 from llm_proxy.tokenizers import Characters, Tokenizer
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.mock.recording.answer import Heard
 from llm_proxy.mock.recording.matching import MASK, Masked, exactly, match_of
 from llm_proxy.mock.replay import Piece, text_of
 from llm_proxy.openai_api.chunks import usage_object
 from llm_proxy.reply import (
-    ChatRequest,
     Finish,
     ReasoningDelta,
     RefusalDelta,

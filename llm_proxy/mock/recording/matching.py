@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.mock.fixtures.facts import has_tool_result, response_format, user_text
-from llm_proxy.reply import ChatRequest
 
 _SPECIAL = re.compile(r"[\\.^$*+?{}\[\]()|]")
 

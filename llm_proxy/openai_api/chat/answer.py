@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
+from llm_proxy.chat_request import ChatRequest, ToolCall
 from llm_proxy.openai_api.chat.request import parse
 from llm_proxy.openai_api.chunks import ChunkEncoder, cited, usage_object
 from llm_proxy.openai_api.logprobs import chat_logprobs
 from llm_proxy.openai_api.surface import Stamp, Surface
 from llm_proxy.reply import (
     Annotations,
-    ChatRequest,
     Choice,
     Finish,
     FinishReason,
@@ -25,7 +25,6 @@ from llm_proxy.reply import (
     Said,
     TextDelta,
     TextRun,
-    ToolCall,
     ToolCallDelta,
 )
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from llm_proxy.chat_request import ChatRequest, Tool, ToolChoice
 from llm_proxy.openai_api.chat import messages
 from llm_proxy.openai_api.chat import tools as wire
 from llm_proxy.openai_api.decoding import decode_body, unknown_fields
-from llm_proxy.reply import ChatRequest, Tool, ToolChoice
 
 MAX_CHOICES = 128
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from llm_proxy.chat_request import Tool, ToolChoice
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.reply import Tool, ToolChoice
 
 SUPPORTED = {
     "tools.type": "'function' and 'custom'",

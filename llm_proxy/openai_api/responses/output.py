@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from llm_proxy.chat_request import ChatRequest, ToolCall
 from llm_proxy.openai_api.responses.events import CALLED, VOICES, Numbered, Spoken, Voice, json
 from llm_proxy.openai_api.responses.items import (
     CallItem,
@@ -23,7 +24,7 @@ from llm_proxy.openai_api.responses.items import (
     token_logprobs,
 )
 from llm_proxy.openai_api.surface import Stamp
-from llm_proxy.reply import ChatRequest, FinishReason, TextDelta, ToolCall, ToolCallDelta
+from llm_proxy.reply import FinishReason, TextDelta, ToolCallDelta
 
 _NO_LOGPROBS = b',"logprobs":[]'
 

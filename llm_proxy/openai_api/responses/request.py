@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from llm_proxy.chat_request import ChatRequest, Message
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.openai_api.decoding import decode_body, unknown_fields
 from llm_proxy.openai_api.responses import input as responses_input
@@ -22,7 +23,6 @@ from llm_proxy.openai_api.responses.body import (
 from llm_proxy.openai_api.responses.object import body
 from llm_proxy.openai_api.responses.stream import ResponsesEncoder
 from llm_proxy.openai_api.surface import Surface
-from llm_proxy.reply import ChatRequest, Message
 from llm_proxy.store import Stored
 
 DEFAULT_MODEL = "gpt-4o"

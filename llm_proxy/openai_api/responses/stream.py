@@ -3,6 +3,7 @@
 Source of the order of events: API reference, "Streaming events".
 """
 
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.errors import ProxyError
 from llm_proxy.openai_api.responses.events import Numbered
 from llm_proxy.openai_api.responses.object import failed, finished, under_way
@@ -10,7 +11,6 @@ from llm_proxy.openai_api.responses.output import Output
 from llm_proxy.openai_api.surface import Encoder, Stamp
 from llm_proxy.reply import (
     Annotations,
-    ChatRequest,
     Finish,
     ReasoningDelta,
     RefusalDelta,

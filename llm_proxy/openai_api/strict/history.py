@@ -5,8 +5,8 @@ Knows chats, and the items of the Responses API.
 
 from collections.abc import Collection
 
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.openai_api.strict.bounds import Objections, array, mapping, named, not_empty, refused
-from llm_proxy.reply import ChatRequest
 
 _CALLS = {"function_call": "function call", "custom_tool_call": "custom tool call"}
 _OUTPUTS = {f"{kind}_output": f"{name} output" for kind, name in _CALLS.items()}

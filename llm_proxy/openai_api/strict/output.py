@@ -6,6 +6,7 @@ Source of the rules: API reference, `tools` and `response_format`; guide "Struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llm_proxy.chat_request import ChatRequest
 from llm_proxy.openai_api.strict.bounds import (
     Objections,
     array,
@@ -16,7 +17,6 @@ from llm_proxy.openai_api.strict.bounds import (
     refused,
 )
 from llm_proxy.openai_api.strict.schema import format_problem, function_problem
-from llm_proxy.reply import ChatRequest
 
 MAX_TOOLS = 128
 

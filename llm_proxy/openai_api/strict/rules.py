@@ -7,6 +7,7 @@ reference, and errors that the API was seen to answer with.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from llm_proxy.chat_request import ChatRequest, Endpoint
 from llm_proxy.errors import InvalidRequest, ModelNotFound
 from llm_proxy.openai_api.strict.bounds import (
     Objections,
@@ -19,7 +20,6 @@ from llm_proxy.openai_api.strict.bounds import (
 from llm_proxy.openai_api.strict.history import answers, names_called
 from llm_proxy.openai_api.strict.models import unknown_parameters, unsupported_parameters
 from llm_proxy.openai_api.strict.output import answer_format, tools
-from llm_proxy.reply import ChatRequest, Endpoint
 
 MAX_STOPS = 4
 MAX_METADATA = 16
