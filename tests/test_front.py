@@ -80,7 +80,7 @@ def test_a_crash_is_told_of_and_its_cause_logged(
     def crash(*_: object) -> None:
         raise ZeroDivisionError("of ours")
 
-    monkeypatch.setattr("llm_proxy.serving.count_prompt", crash)
+    monkeypatch.setattr("llm_proxy.views.count_prompt", crash)
     response = create_app(from_env({})).test_client().post(CHAT, json=chat_document())
     assert response.status_code == 500
     assert json.loads(response.data)["error"]["type"] == "server_error"

@@ -137,6 +137,29 @@ MAY_IMPORT_OURS = {
         "outgoing",
     },
     "front": {"edge", "exchange", "incoming", "outgoing"},
+    "views": {
+        "chat_request",
+        "reply",
+        "bounds",
+        "clock",
+        "exchange",
+        "folding",
+        "front",
+        "ids",
+        "incoming",
+        "mishaps",
+        "namespaces",
+        "openai_api",
+        "outgoing",
+        "pauses",
+        "pieces",
+        "prompts",
+        "settings",
+        "store",
+        "streaming",
+        "tokenizers",
+        "tokens",
+    },
     "upstream": {"upstream"},
     "mock": {
         "chat_request",
@@ -272,7 +295,7 @@ def test_the_halves_do_not_know_each_other(half: str) -> None:
             assert other not in rooms_imported(module)
 
 
-SHARED = ["edge", "front", "hooks", "cors", "incoming", "outgoing", "serving", "streaming"]
+SHARED = ["edge", "front", "hooks", "cors", "incoming", "outgoing", "serving", "streaming", "views"]
 
 
 @pytest.mark.parametrize("module", SHARED)
