@@ -3,20 +3,16 @@
 import logging
 import sqlite3
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
-
-import msgspec
-from msgspec.structs import astuple
 
 from llm_proxy.behind import PATIENCE_SECONDS, Behind
 from llm_proxy.exchange import Exchange
 from llm_proxy.journal import progress
-from llm_proxy.journal.account import Account, account
+from llm_proxy.journal.account import account
 from llm_proxy.journal.entry import Entry, Found, Wanted
 from llm_proxy.journal.hindsight import Understanding, counted, whole
 from llm_proxy.journal.redacted import Redacted
-from llm_proxy.sqlite import conditions
+from llm_proxy.sqlite import conditions, exchanges
 from llm_proxy.sqlite.database import Database, DatabaseUnusable
 
 log = logging.getLogger(__name__)
@@ -26,23 +22,6 @@ MAX_BYTES = 64 * 1024 * 1024
 
 _STEPS = 20
 """Rows that are too many are deleted when there are so many of them as a part of the limit."""
-
-_Row = tuple[Any, ...]
-
-_COLUMNS = ", ".join(Entry.__struct_fields__)
-_EVERYTHING = f"{_COLUMNS}, number, details, answered, timeline"
-_WRITTEN = (*Entry.__struct_fields__, "bytes", "details", "answered", "timeline")
-_REQUEST, _BYTES = _WRITTEN.index("request"), _WRITTEN.index("bytes")
-
-_CHANGES = ", ".join(f"{name} = ?" for name in _WRITTEN)
-_REPLACE = f"UPDATE exchanges SET {_CHANGES} WHERE number = ?"  # noqa: S608
-
-# With each statement another thread may take its turn, which costs more than what it does.
-# Older builds of SQLite take 999 values in one.
-_AT_ONCE = (32, 8, 1)
-_VALUES = f"({', '.join('?' * len(_WRITTEN))})"
-_INSERT = f"INSERT INTO exchanges ({', '.join(_WRITTEN)}) VALUES "  # noqa: S608
-_INSERTS = {count: _INSERT + ", ".join([_VALUES] * count) for count in _AT_ONCE}
 
 _TOO_MANY = "DELETE FROM exchanges WHERE number <= (SELECT max(number) FROM exchanges) - ?"
 _TOO_MANY_BYTES = """
@@ -66,18 +45,18 @@ class _Slot:
 
     def __init__(self) -> None:
         self.exchange: Exchange | None = None
-        self.row: _Row | None = None
+        self.row: exchanges.Row | None = None
         self.taken = True
         self.number: int | None = None
 
-    def take(self, redacted: Redacted) -> _Row:
+    def take(self, redacted: Redacted) -> exchanges.Row:
         """The row as it is now."""
         self.taken = True  # before it is looked at
         exchange = self.exchange
         row = self.row  # which is there before the exchange is let go
         if row is None:
             assert exchange is not None
-            row = _row(account(exchange, redacted))
+            row = exchanges.row(account(exchange, redacted))
         return row
 
 
@@ -121,7 +100,7 @@ class SqliteJournal:
         # The answer is gone, and what was needed for it is still at hand. To hold on to that for
         # a batch costs more than the account: the next requests would find no warm memory.
         try:
-            slot.row = _row(account(exchange, self._redacted))
+            slot.row = exchanges.row(account(exchange, self._redacted))
         except Exception:
             log.exception("The journal could not keep %s", exchange.id)
             return
@@ -135,14 +114,14 @@ class SqliteJournal:
             slot.taken = True
 
     def read(self, wanted: Wanted) -> list[Entry]:
-        return [self._entry(row) for row in self._rows(_COLUMNS, wanted)]
+        return [self._entry(row) for row in self._rows(exchanges.COLUMNS, wanted)]
 
     def found(self, wanted: Wanted) -> list[Found]:
-        return [self._found(row) for row in self._rows(_EVERYTHING, wanted)]
+        return [self._found(row) for row in self._rows(exchanges.EVERYTHING, wanted)]
 
     def find(self, id: str) -> Found | None:  # noqa: A002
         self._settle()
-        query = f"SELECT {_EVERYTHING} FROM exchanges WHERE id = ?"  # noqa: S608
+        query = f"SELECT {exchanges.EVERYTHING} FROM exchanges WHERE id = ?"  # noqa: S608
         rows = self._database.read(query, id)
         return self._found(rows[-1]) if rows else None
 
@@ -153,7 +132,7 @@ class SqliteJournal:
     def since(self, number: int, unfinished: Sequence[int]) -> list[tuple[int, Entry]]:
         unknown = ", ".join("?" * len(unfinished))
         query = (
-            f"SELECT {_COLUMNS}, number FROM exchanges "  # noqa: S608
+            f"SELECT {exchanges.COLUMNS}, number FROM exchanges "  # noqa: S608
             f"WHERE number > ? OR (number IN ({unknown}) AND over) ORDER BY number"
         )
         rows = self._database.read(query, number, *unfinished)
@@ -177,11 +156,11 @@ class SqliteJournal:
             log.warning("A worker is behind with the journal: not all of it can be read yet")
 
     def _entry(self, row: Sequence[Any]) -> Entry:
-        return counted(_kept_entry(row), self._understanding)
+        return counted(exchanges.entry(row), self._understanding)
 
     def _found(self, row: Sequence[Any]) -> Found:
         *entry, number, details, answered, line = row
-        seen, known = whole(_kept_entry(entry), details, answered, line, self._understanding)
+        seen, known = whole(exchanges.entry(entry), details, answered, line, self._understanding)
         return Found(number, seen, known)
 
     def _rows(self, columns: str, wanted: Wanted) -> list[Any]:
@@ -205,26 +184,19 @@ class SqliteJournal:
             log.warning("The journal could not keep %d exchanges: %s", len(rows), error)
 
     def _insert(
-        self, connection: sqlite3.Connection, slots: Sequence[_Slot], rows: Sequence[_Row]
+        self, connection: sqlite3.Connection, slots: Sequence[_Slot], rows: Sequence[exchanges.Row]
     ) -> None:
-        new: list[tuple[_Slot, _Row]] = []
+        new: list[tuple[_Slot, exchanges.Row]] = []
         for slot, row in zip(slots, rows, strict=True):
-            self._uncounted += row[_BYTES]
+            self._uncounted += row[exchanges.BYTES]
             if slot.number is None:
                 new.append((slot, row))
             else:
-                connection.execute(_REPLACE, (*row, slot.number))
-        at = last = 0
-        for count in _AT_ONCE:
-            while len(new) - at >= count:
-                some = new[at : at + count]
-                values = list(chain.from_iterable(row for _, row in some))
-                last = connection.execute(_INSERTS[count], values).lastrowid or 0
-                # One statement gives its rows numbers one after the other.
-                for number, (slot, _) in enumerate(some, last - count + 1):
-                    slot.number = number
-                at += count
-        self._make_room(connection, last)
+                exchanges.replace(connection, slot.number, row)
+        numbers = exchanges.insert(connection, [row for _, row in new])
+        for (slot, _), number in zip(new, numbers, strict=True):
+            slot.number = number
+        self._make_room(connection, numbers.stop - 1)
 
     def _make_room(self, connection: sqlite3.Connection, last: int) -> None:
         """Forget what is too old, in steps: readers leave out what is too old by then."""
@@ -234,18 +206,3 @@ class SqliteJournal:
         if self._uncounted >= self._max_bytes // 64:
             self._uncounted = 0
             connection.execute(_TOO_MANY_BYTES, (self._max_bytes,))
-
-
-def _row(account: Account) -> _Row:
-    entry, details, answered, line = account
-    values = list(astuple(entry))
-    values[_REQUEST] = request = bytes(entry.request).decode()
-    size = len(request) + len(details) + len(answered) + len(line)
-    return (*values, size, details, answered, line)
-
-
-def _kept_entry(row: Sequence[Any]) -> Entry:
-    values = dict(zip(Entry.__struct_fields__, row, strict=True))
-    values["stream"], values["over"] = bool(values["stream"]), bool(values["over"])
-    values["request"] = msgspec.Raw(values["request"].encode())
-    return Entry(**values)

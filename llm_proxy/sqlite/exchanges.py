@@ -1,0 +1,63 @@
+"""The table of exchanges: its columns, and how a row gets in and out. Knows no limits."""
+
+import sqlite3
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import msgspec
+from msgspec.structs import astuple
+
+from llm_proxy.journal.account import Account
+from llm_proxy.journal.entry import Entry
+
+Row = tuple[Any, ...]
+
+COLUMNS = ", ".join(Entry.__struct_fields__)
+EVERYTHING = f"{COLUMNS}, number, details, answered, timeline"
+_WRITTEN = (*Entry.__struct_fields__, "bytes", "details", "answered", "timeline")
+_REQUEST, BYTES = _WRITTEN.index("request"), _WRITTEN.index("bytes")
+
+_CHANGES = ", ".join(f"{name} = ?" for name in _WRITTEN)
+_REPLACE = f"UPDATE exchanges SET {_CHANGES} WHERE number = ?"  # noqa: S608
+
+# With each statement another thread may take its turn, which costs more than what it does.
+# Older builds of SQLite take 999 values in one.
+_AT_ONCE = (32, 8, 1)
+_VALUES = f"({', '.join('?' * len(_WRITTEN))})"
+_INSERT = f"INSERT INTO exchanges ({', '.join(_WRITTEN)}) VALUES "  # noqa: S608
+_INSERTS = {count: _INSERT + ", ".join([_VALUES] * count) for count in _AT_ONCE}
+
+
+def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> range:
+    """Put new rows behind all others; the numbers that they get."""
+    at = last = 0
+    for count in _AT_ONCE:
+        while len(rows) - at >= count:
+            values = list(chain.from_iterable(rows[at : at + count]))
+            last = connection.execute(_INSERTS[count], values).lastrowid or 0
+            at += count
+    # In one transaction rows get numbers one after the other.
+    return range(last - len(rows) + 1, last + 1)
+
+
+def replace(connection: sqlite3.Connection, number: int, row: Row) -> None:
+    """Put a row in the place of one that is there."""
+    connection.execute(_REPLACE, (*row, number))
+
+
+def row(account: Account) -> Row:
+    """What stands in the file of an exchange."""
+    listed, details, answered, line = account
+    values = list(astuple(listed))
+    values[_REQUEST] = request = bytes(listed.request).decode()
+    size = len(request) + len(details) + len(answered) + len(line)
+    return (*values, size, details, answered, line)
+
+
+def entry(row: Sequence[Any]) -> Entry:
+    """The entry that a row, or the beginning of one, was made of."""
+    values = dict(zip(Entry.__struct_fields__, row, strict=True))
+    values["stream"], values["over"] = bool(values["stream"]), bool(values["over"])
+    values["request"] = msgspec.Raw(values["request"].encode())
+    return Entry(**values)
