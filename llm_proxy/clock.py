@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import NoReturn, Protocol
 
 from llm_proxy.errors import ClientGone, ConnectionCut
+from llm_proxy.turns import pass_on
 
 # POLLRDHUP (Linux) also tells of a peer that has closed its side; elsewhere POLLHUP does.
 _CLOSED = getattr(select, "POLLRDHUP", 0) | getattr(select, "POLLHUP", 0)
@@ -87,6 +88,8 @@ class ClientClock:
         left = max(seconds, 0.0)
         while True:
             turn = min(left, _TURN_SECONDS)
+            if turn:
+                pass_on()
             if self._poll is None:
                 time.sleep(turn)
             elif self._poll.poll(turn * 1000):
@@ -98,6 +101,7 @@ class ClientClock:
     def client_reads(self, seconds: float) -> bool:
         if self._connection is None or self._poll is None or self._connection.fileno() < 0:
             return False
+        pass_on()
         reset = _system_poll()
         reset.register(self._connection.fileno(), 0)  # errors are told of in any case
         return not self._happens(reset, seconds)

@@ -34,9 +34,11 @@ _host = f"[{_server.host}]" if ":" in _server.host else _server.host
 bind = f"{_host}:{_server.port}"
 
 # A stream holds its thread until it ends, and costs nothing while it waits: threads are
-# simple, need no patched sockets, and sse over requests works in them as it is. Where hundreds
-# of streams have something to say at once, greenlets do it at half the cost (`gevent_conf`).
-worker_class = "gthread"
+# simple, need no patched sockets, and sse over requests works in them as it is. Ours take turns,
+# where gunicorn's own (`gthread`) get in each other's way as soon as a few are at work. Where
+# hundreds of streams have something to say at once, greenlets do it at half the cost
+# (`gevent_conf`).
+worker_class = "llm_proxy.thread_worker.TurnWorker"
 
 # As many streams as can run at once. Threads are started when they are first needed, and a
 # large pool costs a request no more than a small one; one that waits takes some 50 KB. /health
@@ -47,8 +49,8 @@ threads = 1024
 # wait in the backlog of the system. gunicorn keeps so many idle as this exceeds the threads.
 worker_connections = 2048
 
-# Not a limit for streams: with gthread the main thread shows that the worker is alive,
-# whatever its other threads do. Only a process that hangs as a whole is replaced.
+# Not a limit for streams: the main thread shows that the worker is alive, whatever its
+# other threads do. Only a process that hangs as a whole is replaced.
 timeout = 60
 
 # The file by which a worker shows that it is alive: in memory where that can be had, so that

@@ -21,10 +21,10 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-@pytest.fixture(scope="module", params=["gthread", "gevent"])
+@pytest.fixture(scope="module", params=["threads", "greenlets"])
 def gunicorn(request: pytest.FixtureRequest) -> Running:
     """gunicorn with each of the worker classes that are documented."""
-    if request.param == "gthread":
+    if request.param == "threads":
         return running_gunicorn
     pytest.importorskip("gevent")
     return running_gevent

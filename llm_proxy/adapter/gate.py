@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Generator
 
 from llm_proxy.errors import UpstreamBusy
+from llm_proxy.turns import pass_on
 from llm_proxy.upstream.call import TURN_SECONDS
 
 
@@ -34,6 +35,7 @@ class Gate:
                 self._free -= 1
                 return
             self._waiting.append(admitted)
+        pass_on()
         deadline = time.monotonic() + self._patience_seconds
         inside = False
         try:

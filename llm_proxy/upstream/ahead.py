@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import requests
 
+from llm_proxy.turns import pass_on
 from llm_proxy.upstream.body import READ_BYTES
 from llm_proxy.upstream.call import TURN_SECONDS, Call
 
@@ -25,6 +26,7 @@ class CallAhead(Call):
         """When the piece that was received last had arrived, by `time.monotonic()`."""
 
     def receive(self, seconds: float) -> bytes | None:
+        pass_on()
         with self._changed:
             self._changed.wait_for(lambda: self._arrived or self._broke_off, seconds)
             if self._arrived:

@@ -19,6 +19,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError
 
+from llm_proxy.turns import pass_on
 from llm_proxy.upstream.body import Answer
 
 TURN_SECONDS = 0.25
@@ -72,6 +73,7 @@ class Call:
         Raises:
             Exception: what `ask` or reading the body raised.
         """
+        pass_on()
         if self._answer is None:
             self._await_head(seconds)
             return None

@@ -1,0 +1,84 @@
+"""The threads of the default command take turns, and nobody is held up by one that waits.
+
+How turns are taken is tested in test_turns.py, and all that threads serve wherever a test asks
+for `gunicorn`.
+"""
+
+import os
+import select
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from llm_proxy.thread_worker import _Calls
+from tests.builders import chat_document
+from tests.raw_client import asked, sent
+from tests.servers import PATIENCE_SECONDS, Server, new_session, running_gunicorn
+
+CHAT = "/v1/chat/completions"
+
+LONG = "word " * 100_000
+"""Much more than fits into the buffers between a server and a client that reads nothing."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running_gunicorn(MOCK_REPLY="echo") as running:
+        yield running
+
+
+def test_clients_that_read_nothing_hold_nobody_up(server: Server) -> None:
+    with ExitStack() as connections:
+        for _ in range(4):
+            document = chat_document(LONG, stream=True)
+            connections.enter_context(sent(server.url, CHAT, document))
+        assert asked(server.url, CHAT, chat_document()).end == "whole"
+
+
+def test_connections_that_say_nothing_hold_nobody_up(server: Server) -> None:
+    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    with ExitStack() as connections:
+        for _ in range(8):
+            connections.enter_context(socket.create_connection(address))
+        assert asked(server.url, CHAT, chat_document()).end == "whole"
+
+
+def test_a_connection_is_used_again_while_others_wait(server: Server) -> None:
+    with ExitStack() as everything:
+        for _ in range(4):
+            document = chat_document(LONG, stream=True)
+            everything.enter_context(sent(server.url, CHAT, document))
+        session = everything.enter_context(new_session())
+        for _ in range(3):
+            answer = session.post(server.url + CHAT, json=chat_document(), timeout=PATIENCE_SECONDS)
+            assert answer.status_code == 200
+
+
+def _readable(calls: _Calls) -> bool:
+    return bool(select.select([calls.fileno()], [], [], 0)[0])
+
+
+def test_the_main_thread_is_woken_once_when_nothing_more_is_about_to_be_answered() -> None:
+    more = True
+    called: list[str] = []
+    calls = _Calls(lambda: more)
+    calls.init()
+    try:
+        calls.defer(called.append, "first")
+        assert not _readable(calls)
+        more = False
+        calls.defer(called.append, "second")
+        calls.defer(called.append, "third")
+        assert _readable(calls)
+        assert os.read(calls.fileno(), 64) == b"\0"
+        calls.run_callbacks()
+        assert called == ["first", "second", "third"]
+        calls.defer(called.append, "fourth")
+        assert _readable(calls)
+        calls.run_callbacks()
+        assert called[3:] == ["fourth"]
+        assert not _readable(calls)
+    finally:
+        calls.close()
