@@ -70,6 +70,12 @@ def ours_many(**env: str) -> Contender:
     return replace(ours(*MANY_STREAMS, **env), modules=("gevent",))
 
 
+def with_gthread(contender: Contender) -> Contender:
+    """The same under gunicorn's own threads, which take no turns."""
+    command = (*contender.command, "--worker-class", "gthread")
+    return replace(contender, name=f"{contender.name}, gthread", command=command)
+
+
 def ours_granian(**env: str) -> Contender:
     """The program under granian."""
     command = (*_GRANIAN, "wsgi:app")

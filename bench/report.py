@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from bench.goals import Verdict
-from bench.results import Figure, Results
+from bench.results import UNASKED, Figure, Results
 
 MAX_REASON_CHARACTERS = 100
 
@@ -27,10 +27,12 @@ def tables(results: Results) -> Iterator[str]:
 
 
 def goals(verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """One line for each goal, then how many hold."""
+    """One line for each goal that was asked for, then how many of all hold."""
     yield ""
     yield f"{'goal':44} {'measured':>10}  {'bound':>16}"
     for verdict in verdicts:
+        if verdict.reason == UNASKED:
+            continue
         goal = verdict.goal
         sign, bound = ("≤", goal.at_most) if goal.at_most is not None else ("≥", goal.at_least)
         measured = "-" if verdict.measured is None else _number(verdict.measured)

@@ -8,6 +8,8 @@ from statistics import median
 
 from msgspec import Struct, field
 
+UNASKED = "was not asked for"
+
 Key = tuple[str, str]
 """A measure, such as `JSON reply`, and a contender."""
 
@@ -31,7 +33,7 @@ class Results(Struct):
 
     figures: dict[str, dict[str, Figure]] = field(default_factory=dict)
     skipped: dict[str, dict[str, str]] = field(default_factory=dict)
-    unasked: str = "was not asked for"
+    unasked: str = UNASKED
 
     def add(self, measure: str, contender: str, unit: str, samples: Iterable[float]) -> None:
         """Add samples of one round or of several."""

@@ -55,13 +55,15 @@ def contest(
     *,
     rounds: int | None = None,
     uncounted: int = 1,
+    pinned: bool = True,
 ) -> None:
     """Let all contenders take turns, so that what disturbs the machine disturbs all alike.
 
+    They are on the server's core, if they are to be `pinned`, or on any.
     `units` has the unit of each measure that a turn brings. The first turns of each are
     `uncounted`. Who is not installed, or fails, is left out with the reason.
     """
-    with servers(run, units, contenders) as running:
+    with servers(run, units, contenders, pinned=pinned) as running:
         for number in range(uncounted + (rounds or run.rounds)):
             for server in tuple(running):
                 try:
@@ -77,9 +79,9 @@ def contest(
 
 @contextmanager
 def servers(
-    run: Run, units: Mapping[str, str], contenders: Sequence[Contender]
+    run: Run, units: Mapping[str, str], contenders: Sequence[Contender], *, pinned: bool = True
 ) -> Iterator[list[Server]]:
-    """Run all contenders on the server's core; those that do not come up are left out."""
+    """Run all contenders, on the server's core; those that do not come up are left out."""
     with ExitStack() as stack:
         begun: list[Server] = []
         for contender in contenders:
@@ -96,7 +98,8 @@ def servers(
             except StartError as error:
                 _skip(run, units, server.name, str(error))
             else:
-                server.pin(run.cores.server)
+                if pinned:
+                    server.pin(run.cores.server)
                 running.append(server)
         yield running
 

@@ -21,6 +21,7 @@ Scenario = Callable[[Run], None]
 SCENARIOS: Mapping[str, Scenario] = {
     "json": json_reply.measure,
     "fresh": json_reply.measure_fresh,
+    "unpinned": json_reply.measure_unpinned,
     "in-process": in_process.measure,
     "unpaced": unpaced.measure,
     "separate": unpaced.measure_separate,

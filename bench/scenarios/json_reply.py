@@ -17,6 +17,8 @@ FRESH = f"JSON reply, the first {FIRST}"
 FRESH_ROUNDS = 3
 PATIENCE_SECONDS = 60.0
 
+UNPINNED = "JSON reply, on any core"
+
 _SAID = "Hi there! This is a mock response of the usual length, more or less."
 
 _PEERS = (
@@ -62,6 +64,22 @@ def measure_fresh(run: Run) -> None:
                     run.results.skip(FRESH, server.name, str(error))
                 else:
                     run.results.add(FRESH, server.name, units[FRESH], [cost])
+
+
+def measure_unpinned(run: Run) -> None:
+    """The same for servers that may use every core, with gunicorn's own threads and with ours.
+
+    Threads get in each other's way most where they run at once, which goals do not tell of: on
+    one core it depends on chance.
+    """
+    request = post(PATH, question())
+    bare = who.app("bare WSGI", "bare")
+    contenders = [one for each in (who.ours(), bare) for one in (each, who.with_gthread(each))]
+
+    def turn(server: Server) -> Mapping[str, float]:
+        return {UNPINNED: microseconds(server, request, CONNECTIONS, run.block_seconds)}
+
+    contest(run, {UNPINNED: "µs"}, contenders, turn, pinned=False)
 
 
 def microseconds(
