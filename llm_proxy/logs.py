@@ -39,8 +39,13 @@ _PATTERNS = (
 _NAMES = ("key", "authorization", "cookie", "password", "secret", "token")
 """The end of every name in the patterns."""
 
-_SAYS = re.compile(r"""\\*["']?\s*[:=]""")
-"""What stands between a name and the secret that it names, in each of the patterns."""
+_SAYS = re.compile(r"""\\*["']?(?:\s|\\+(?:[nrtf]|u00[01][0-9a-f]))*[:=]""")
+"""What stands between a name and the secret that it names, in each of the patterns.
+
+Also as it may stand in JSON, so that what is not found there is not found in what it decodes to.
+"""
+
+_MAX_CLEARED = 256
 
 
 def configure(settings: ServerSettings, redacted: Callable[[str], str]) -> None:
@@ -79,14 +84,21 @@ class Redactor:
                 text = pattern.sub(replacement, text)
         return text
 
-    def clears(self, text: str) -> bool:
+    def clears(self, text: str, *, again: bool = False) -> bool:
         """Whether nothing would be replaced in `text`, nor in any part of it alone.
 
         Asked of many texts joined by line breaks it saves to ask of each. Where it is in
-        doubt, it says no.
+        doubt, it says no. With `again` the answer is kept as long as the secrets are the same.
         """
         known = self._known_by_now()
-        return not (any(form in text for form in known.forms) or _may_hold_a_secret(text))
+        if again and (cleared := known.cleared.get(text)) is not None:
+            return cleared
+        cleared = not (any(form in text for form in known.forms) or _may_hold_a_secret(text))
+        if again:
+            if len(known.cleared) >= _MAX_CLEARED:
+                known.cleared.clear()
+            known.cleared[text] = cleared
+        return cleared
 
     def _known_by_now(self) -> "_Known":
         known, further = self._known, self._further()
@@ -100,6 +112,7 @@ class _Known:
 
     def __init__(self, secrets: Iterable[str], further: Collection[str]) -> None:
         self.further = further
+        self.cleared: dict[str, bool] = {}
         forms = {form for secret in (*secrets, *further) for form in _written_forms(secret)}
         # The longest first, as one form may begin with another.
         self.forms = sorted(forms, key=len, reverse=True)

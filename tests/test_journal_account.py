@@ -25,7 +25,7 @@ CHAT = "/v1/chat/completions"
 class Thorough(Redactor):
     """Looks at everything, as if there were something in it."""
 
-    def clears(self, _: str) -> bool:
+    def clears(self, _: str, *, again: bool = False) -> bool:  # noqa: ARG002
         return False
 
 
@@ -51,13 +51,15 @@ def answered(
 
 def seen(exchange: Exchange, redacted: Redactor) -> dict[str, Any]:
     """All that a reader is shown."""
-    entry, details, answer, line = account(exchange, redacted)
-    entry, told = whole(entry, details, answer, line, UNDERSTANDING)
+    entry, told = whole(account(exchange, redacted), UNDERSTANDING)
     listed = {name: getattr(entry, name) for name in entry.__struct_fields__}
     return {**listed, **told, "request": bytes(entry.request).decode()}
 
 
-WORDS = ("token: abc", "tokens", "own-key-1", "Bearer abc", "sk-abcdefghij", "a word", "\n", "é/")
+WORDS = (
+    *("token: abc", "tokens", "own-key-1", "Bearer abc", "sk-abcdefghij", "a word", "\n", "é/"),
+    *("secret\n: abc", "password\t=abc", "cookie\x0b:\r\nabc", 'api_key": abc'),
+)
 TEXTS = st.lists(st.sampled_from((*WORDS, '"')), max_size=4).map(" ".join)
 
 

@@ -5,7 +5,8 @@ can still be made when somebody reads is left to `hindsight`. Knows no database.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from llm_proxy.errors import ProxyError
 from llm_proxy.exchange import Exchange
 from llm_proxy.journal import timeline
-from llm_proxy.journal.entry import MAX_REQUEST_BYTES, UNCOUNTED, Entry
+from llm_proxy.journal.entry import MAX_REQUEST_BYTES, UNCOUNTED, Account, Entry
 from llm_proxy.journal.folded import Folded, beginning, folded
 from llm_proxy.journal.hindsight import digest, understood
 from llm_proxy.journal.redacted import Redacted, redacted_document
@@ -36,16 +37,9 @@ _NOT_TOLD = frozenset({"authorization", "cookie", "proxy-authorization", "api-ke
 _encoded = msgspec.json.Encoder().encode
 
 
-class Account(NamedTuple):
-    """What is written down of an exchange: what is listed, and the rest as JSON and bytes.
-
-    `answered` has the headers and the beginning of the answer, `details` the other details.
-    """
-
-    entry: Entry
-    details: str
-    answered: str
-    timeline: bytes
+class _Sender(Struct, frozen=True, rename="camel"):
+    headers: Mapping[str, str]
+    key_fingerprint: str
 
 
 class _Reply(Struct, frozen=True):
@@ -56,9 +50,7 @@ class _Details(Struct, frozen=True, rename="camel", omit_defaults=True):
     """What `hindsight.NOTHING` tells of. The last three are made now only if they have to be."""
 
     query: str = ""
-    headers: Mapping[str, str] = {}
     peer: str = ""
-    key_fingerprint: str = ""
     error: Mapping[str, Any] | None = None
     fault: WireFault | None = None
     notes: Sequence[Mapping[str, Fact]] = []
@@ -86,9 +78,7 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
     most = MAX_STREAM_BYTES if exchange.open else MAX_ANSWER_BYTES
     details = _Details(
         query=trace.query,
-        headers=_told(headers),
         peer=trace.peer,
-        key_fingerprint=key_namespace(bearer_key(headers)),
         error=None if error is None else _error(error),
         fault=exchange.fault,
         notes=exchange.notes,
@@ -98,8 +88,9 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         cached_tokens=usage.cached_tokens if usage else 0,
         events_left_out=trace.left_out,
     )
-    sent = b"".join(trace.pieces)[:most].decode(errors="replace")
-    answered = _encoded((trace.answer_headers, sent)).decode()
+    sender = _sender(tuple(headers.items()))
+    answered = _encoded(trace.answer_headers).decode()
+    response = b"".join(trace.pieces)[:most].decode(errors="replace")
     shown = (
         exchange.namespace,
         exchange.path,
@@ -111,10 +102,17 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
     )
     told = _encoded(details).decode()
     request, warning_count = _as_sent(exchange), UNCOUNTED if asked else 0
-    looked_at = [*shown, exchange.signed_model or "", request or "", told]
-    if not choices or error is not None or _is_masked(request):
-        looked_at.append(answered)  # else there is nothing in it but what is looked at anyway
-    if request is None or not redacted.clears("\n".join(looked_at)):
+    # The rest of what is shown stands in the request, in the details or in the headers.
+    looked_at = [exchange.path, exchange.origin, exchange.signed_model or "", request or "", told]
+    if asked is None or asked.previous is not None or error is not None or _is_masked(request):
+        looked_at += [*shown, answered, response]
+    elif not choices:
+        looked_at += [answered, response]
+    if not (
+        request is not None
+        and redacted.clears(sender, again=True)
+        and redacted.clears("\n".join(looked_at))
+    ):
         # Of what is kept then it could not be found out how the request had been understood.
         warnings = warnings_of(asked, exchange.objections(), exchange.origin)
         details = replace(
@@ -125,7 +123,9 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         )
         told, warning_count = redacted_document(_encoded(details), redacted), len(warnings)
         shown = tuple(map(redacted, shown))  # type: ignore[assignment]
+        sender = redacted_document(sender.encode(), redacted)
         answered = redacted_document(answered.encode(), redacted)
+        response = redacted(response)
         legible = len(exchange.request_body) <= MAX_REQUEST_BYTES
         body = exchange.request_body or NO_REQUEST.encode()
         request = redacted_document(body, redacted) if legible else NO_REQUEST
@@ -155,7 +155,8 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         question=question,
         answer=answer,
     )
-    return Account(entry, told, answered, timeline.kept(events, at, exchange.began, said))
+    line = timeline.kept(events, at, exchange.began, said)
+    return Account(entry, sender, told, answered, response, line)
 
 
 def _as_sent(exchange: Exchange) -> str | None:
@@ -178,8 +179,11 @@ def _is_masked(request: str | None) -> bool:
     return request is None or "\\u" in request or "\\/" in request
 
 
-def _told(headers: Mapping[str, str]) -> Mapping[str, str]:
-    return {name: value for name, value in headers.items() if name not in _NOT_TOLD}
+@lru_cache(maxsize=256)  # clients send the same ones again and again
+def _sender(headers: tuple[tuple[str, str], ...]) -> str:
+    """What the headers of a request tell, as JSON."""
+    told = {name: value for name, value in headers if name not in _NOT_TOLD}
+    return _encoded(_Sender(told, key_namespace(bearer_key(dict(headers))))).decode()
 
 
 def _error(error: ProxyError) -> Mapping[str, Any]:

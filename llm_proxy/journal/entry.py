@@ -1,7 +1,7 @@
 """What the journal has of one exchange, and what a journal is."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -46,6 +46,21 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
     client: str
     question: str
     answer: str
+
+
+class Account(NamedTuple):
+    """What is written down of an exchange: what is listed, and the rest as JSON and text.
+
+    `sender` is what the headers of the request tell, `details` has the other details, `answered`
+    the headers of the answer, and `response` is its beginning.
+    """
+
+    entry: Entry
+    sender: str
+    details: str
+    answered: str
+    response: str
+    timeline: bytes
 
 
 class Found(Struct, frozen=True):

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from llm_proxy.chat_request import ChatRequest
 from llm_proxy.errors import ProxyError
 from llm_proxy.journal import timeline
-from llm_proxy.journal.entry import UNCOUNTED, Entry
+from llm_proxy.journal.entry import UNCOUNTED, Account, Entry
 from llm_proxy.journal.folded import shown
 from llm_proxy.journal.warnings import Warnings, warnings_of
 
@@ -66,17 +66,18 @@ def counted(entry: Entry, understanding: Understanding) -> Entry:
     return replace(entry, warning_count=len(_looked_into(entry, understanding)[1]))
 
 
-def whole(
-    entry: Entry, details: str, answered: str, line: bytes, understanding: Understanding
-) -> tuple[Entry, Mapping[str, Any]]:
-    """The entry with its warnings counted, and its details, as they were kept, with the rest."""
-    headers, response = msgspec.json.decode(answered)
+def whole(account: Account, understanding: Understanding) -> tuple[Entry, Mapping[str, Any]]:
+    """The entry with its warnings counted, and all else that was kept or can be found out."""
+    entry = account.entry
     told = {
         **NOTHING,
-        **msgspec.json.decode(details),
-        "answerHeaders": {name.lower(): value for name, value in headers},
-        "response": response,
-        "timeline": timeline.read(line),
+        **msgspec.json.decode(account.sender),
+        **msgspec.json.decode(account.details),
+        "answerHeaders": {
+            name.lower(): value for name, value in msgspec.json.decode(account.answered)
+        },
+        "response": account.response,
+        "timeline": timeline.read(account.timeline),
     }
     if told["reply"]:
         told["reply"] = {"choices": [shown(choice) for choice in told["reply"]["choices"]]}

@@ -12,8 +12,12 @@ class Redacted(Protocol):
     def __call__(self, text: str, /) -> str:
         """The text without them."""
 
-    def clears(self, text: str, /) -> bool:
-        """Whether there are none in the text, nor in any part of it; if in doubt, it is not."""
+    def clears(self, text: str, /, *, again: bool = False) -> bool:
+        """Whether there are none in the text, nor in any part of it; if in doubt, it is not.
+
+        One that was decoded from a JSON text that is clear is clear, too, unless characters are
+        escaped there that need not be. `again` says that the same text will be asked of again.
+        """
 
 
 class AsSent:
@@ -22,7 +26,7 @@ class AsSent:
     def __call__(self, text: str) -> str:
         return text
 
-    def clears(self, _: str) -> bool:
+    def clears(self, _: str, *, again: bool = False) -> bool:  # noqa: ARG002
         return True
 
 

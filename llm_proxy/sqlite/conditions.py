@@ -5,7 +5,7 @@ from typing import Any
 
 from llm_proxy.journal.entry import Wanted
 
-_SEARCHED = ("request", "details", "answered")
+_SEARCHED = ("request", "sender", "details", "answered", "response")
 
 
 def where(wanted: Wanted, limit: int | None = None) -> tuple[str, list[Any]]:

@@ -8,14 +8,15 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple
 
-from llm_proxy.journal.account import Account
-from llm_proxy.journal.entry import Entry
+from llm_proxy.journal.entry import Account, Entry
 
 Row = tuple[Any, ...]
 
-COLUMNS = ", ".join(Entry.__struct_fields__)
-EVERYTHING = f"{COLUMNS}, number, details, answered, timeline"
-_WRITTEN = (*Entry.__struct_fields__, "bytes", "details", "answered", "timeline")
+_LISTED = Entry.__struct_fields__
+COLUMNS = ", ".join(_LISTED)
+_BESIDE = ("sender", "details", "answered", "response", "timeline")
+EVERYTHING = f"number, {COLUMNS}, {', '.join(_BESIDE)}"
+_WRITTEN = (*_LISTED, *_BESIDE, "bytes")
 _REQUEST, BYTES = _WRITTEN.index("request"), _WRITTEN.index("bytes")
 
 _CHANGES = ", ".join(f"{name} = ?" for name in _WRITTEN)
@@ -48,16 +49,20 @@ def replace(connection: sqlite3.Connection, number: int, row: Row) -> None:
 
 def row(account: Account) -> Row:
     """What stands in the file of an exchange."""
-    listed, details, answered, line = account
-    values = list(astuple(listed))
-    values[_REQUEST] = request = bytes(listed.request).decode()
-    size = len(request) + len(details) + len(answered) + len(line)
-    return (*values, size, details, answered, line)
+    values = list(astuple(account.entry))
+    values[_REQUEST] = request = bytes(account.entry.request).decode()
+    beside = account[1:]
+    return (*values, *beside, len(request) + sum(map(len, beside)))
+
+
+def account(row: Sequence[Any]) -> Account:
+    """The account that a row was made of."""
+    return Account(entry(row[: len(_LISTED)]), *row[len(_LISTED) :])
 
 
 def entry(row: Sequence[Any]) -> Entry:
     """The entry that a row, or the beginning of one, was made of."""
-    values = dict(zip(Entry.__struct_fields__, row, strict=True))
+    values = dict(zip(_LISTED, row, strict=True))
     values["stream"], values["over"] = bool(values["stream"]), bool(values["over"])
     values["request"] = msgspec.Raw(values["request"].encode())
     return Entry(**values)

@@ -159,9 +159,8 @@ class SqliteJournal:
         return counted(exchanges.entry(row), self._understanding)
 
     def _found(self, row: Sequence[Any]) -> Found:
-        *entry, number, details, answered, line = row
-        seen, known = whole(exchanges.entry(entry), details, answered, line, self._understanding)
-        return Found(number, seen, known)
+        number, *kept = row
+        return Found(number, *whole(exchanges.account(kept), self._understanding))
 
     def _rows(self, columns: str, wanted: Wanted) -> list[Any]:
         self._settle()

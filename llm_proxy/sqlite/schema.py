@@ -10,7 +10,7 @@ from llm_proxy.sqlite.database import DatabaseUnusable
 APPLICATION = 0x4C4C4D50
 """What SQLite's header calls `application_id`: "LLMP"."""
 
-VERSION = 5
+VERSION = 6
 """Of the tables. A file that has another one is begun anew."""
 
 _TABLES = """
@@ -57,8 +57,10 @@ CREATE TABLE exchanges (
     answer TEXT NOT NULL,
     bytes INTEGER NOT NULL,
     request TEXT NOT NULL,
+    sender TEXT NOT NULL,
     details TEXT NOT NULL,
     answered TEXT NOT NULL,
+    response TEXT NOT NULL,
     timeline BLOB NOT NULL
 );
 CREATE TABLE stored (
