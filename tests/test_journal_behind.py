@@ -1,5 +1,6 @@
 """Writing behind, on its own: what is gathered, dropped, amended, thinned and forgotten."""
 
+import sqlite3
 import threading
 from typing import Any
 
@@ -57,6 +58,23 @@ def test_an_exchange_that_ends_after_it_was_written_is_amended() -> None:
     assert [(e.outcome, e.over) for e in kept.read(Wanted())] == [("client gone", True)]
     assert [(n, entry.over) for n, entry in kept.since(number, [number])] == [(number, True)]
     assert kept.since(number, []) == []
+
+
+def test_an_exchange_whose_row_was_lost_is_written_when_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = journal()
+    one = exchange(record=kept.record)
+    with monkeypatch.context() as patched:
+
+        def full(*_: Any) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        patched.setattr(kept, "_make_room", full)
+        one.ending("done")
+        assert kept.read(Wanted()) == []
+    one.end()
+    assert [(entry.id, entry.over) for entry in kept.read(Wanted())] == [(one.id, True)]
 
 
 def test_what_comes_faster_than_it_is_written_is_dropped_and_counted(

@@ -173,7 +173,7 @@ class SqliteJournal:
         rows = [slot.take(self._redacted) for slot in slots]
         try:
             with self._database.change() as connection:
-                self._insert(connection, slots, rows)
+                numbers = self._put_down(connection, slots, rows)
                 if dropped:
                     connection.execute(
                         "UPDATE facts SET value = value + ? WHERE name = 'dropped'", (dropped,)
@@ -181,21 +181,24 @@ class SqliteJournal:
         except (sqlite3.Error, DatabaseUnusable) as error:
             # Clients have their answers all the same: a full disk must not take that away.
             log.warning("The journal could not keep %d exchanges: %s", len(rows), error)
+        else:
+            for slot, number in zip(filter(_is_new, slots), numbers, strict=True):
+                slot.number = number
 
-    def _insert(
+    def _put_down(
         self, connection: sqlite3.Connection, slots: Sequence[_Slot], rows: Sequence[exchanges.Row]
-    ) -> None:
-        new: list[tuple[_Slot, exchanges.Row]] = []
+    ) -> range:
+        """Put the rows of slots down; the numbers that those get which have none."""
+        new: list[exchanges.Row] = []
         for slot, row in zip(slots, rows, strict=True):
             self._uncounted += row[exchanges.BYTES]
             if slot.number is None:
-                new.append((slot, row))
+                new.append(row)
             else:
                 exchanges.replace(connection, slot.number, row)
-        numbers = exchanges.insert(connection, [row for _, row in new])
-        for (slot, _), number in zip(new, numbers, strict=True):
-            slot.number = number
+        numbers = exchanges.insert(connection, new)
         self._make_room(connection, numbers.stop - 1)
+        return numbers
 
     def _make_room(self, connection: sqlite3.Connection, last: int) -> None:
         """Forget what is too old, in steps: readers leave out what is too old by then."""
@@ -205,3 +208,7 @@ class SqliteJournal:
         if self._uncounted >= self._max_bytes // 64:
             self._uncounted = 0
             connection.execute(_TOO_MANY_BYTES, (self._max_bytes,))
+
+
+def _is_new(slot: _Slot) -> bool:
+    return slot.number is None
