@@ -26,7 +26,7 @@ _PATTERNS = (
     # name: "value", the value with whatever it escapes
     (re.compile(_NAMED + r"""(["']?\s*[:=]\s*)"(?:[^"\\]|\\.)*"?"""), r'\1\2"***"'),
     # the same inside a JSON string, where quotes are escaped: up to the next such quote
-    (re.compile(_NAMED + r"""(\\+["']\s*[:=]\s*)(\\+["']).*?(?:\3|$)"""), r"\1\2\3***\3"),
+    (re.compile(_NAMED + r"""(\\+["']\s*[:=]\s*)(\\+["']).*?(?:\3|(?m:$))"""), r"\1\2\3***\3"),
     # name: value and name=value, as in headers and shells
     (
         re.compile(_NAMED + r"""(\\*["']?\s*[:=]\s*)(?:(?:bearer|basic) +)?[^\s"'\\;&}]+"""),

@@ -36,6 +36,13 @@ def test_secrets_that_become_known_later_are_taken_out_from_then_on() -> None:
 
 
 NAMES = ("api_key", "token", "tokens", "secret", "password", "cookie", "Key", "keys")
+
+
+def test_a_value_in_escaped_quotes_may_end_with_its_line() -> None:
+    text = 'cut off here: \\"token\\": \\"abc def\nand the next line'
+    assert Redactor(())(text) == 'cut off here: \\"token\\": \\"***\\"\nand the next line'
+
+
 SIGNS = ("=:", "\\", '"', "'", " ", "\n", '\\"', '": "', "é", "x")
 VALUES = ("sk-", "bearer", "Basic ", "abcdefgh1", "secret-one", "one")
 WORDS = st.sampled_from((*NAMES, *SIGNS, *VALUES))
