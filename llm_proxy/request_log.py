@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from llm_proxy.behind import Behind
@@ -35,6 +35,18 @@ _OURS = ("end", "id")
 Level = Literal["INFO", "WARNING"]
 
 
+class _Told(NamedTuple):
+    """What a line tells of an exchange, which ended at `time`.
+
+    The exchange itself, with all that it holds, would take the place in the processor's caches
+    that the next ones could use.
+    """
+
+    level: Level
+    time: float
+    fields: dict[str, Any]
+
+
 def tells_bodies(settings: ServerSettings) -> bool:
     """Whether bodies are logged, and so have to be kept until the end of the request."""
     return _least(settings) <= logging.DEBUG
@@ -48,8 +60,8 @@ def teller(settings: ServerSettings, redacted: Callable[[str], str]) -> Callable
     least = _least(settings)
     form = {"text": _text, "json": _json}[settings.log_format]
 
-    def write(exchanges: Sequence[Exchange], left_out: int) -> None:
-        lines = [form(one, _clean(_fields(one), redacted)) for one in exchanges]
+    def write(told: Sequence[_Told], left_out: int) -> None:
+        lines = [form(one, _clean(one.fields, redacted)) for one in told]
         if left_out:
             log.warning("%d requests are not logged, as too many came at once", left_out)
         with suppress(OSError, ValueError):  # closed: no reason to answer nobody any more
@@ -59,8 +71,10 @@ def teller(settings: ServerSettings, redacted: Callable[[str], str]) -> Callable
     behind = Behind(write)
 
     def tell(exchange: Exchange) -> None:
-        if _LEVELS[_level(exchange)] >= least:
-            behind.put(exchange, len(exchange.request_body) if exchange.keep_bodies else 0)
+        level = _level(exchange)
+        if _LEVELS[level] >= least:
+            told = _Told(level, exchange.came_at + exchange.seconds, _fields(exchange))
+            behind.put(told, len(exchange.request_body) if exchange.keep_bodies else 0)
 
     return tell
 
@@ -73,19 +87,19 @@ def _least(settings: ServerSettings) -> int:
     return _LEVELS[settings.log_level.upper()]
 
 
-def _text(exchange: Exchange, fields: dict[str, Any]) -> str:
+def _text(told: _Told, fields: dict[str, Any]) -> str:
     """`time LEVEL METHOD path status key=value …`, on one line."""
     message = _message(fields)
     for name in _IN_MESSAGE:
         del fields[name]
-    told = "".join([f" {name}={_value(value)}" for name, value in fields.items()])
-    return f"{_ended(exchange)} {_level(exchange)} {message}{told}"
+    rest = "".join([f" {name}={_value(value)}" for name, value in fields.items()])
+    return f"{_moment(told.time)} {told.level} {message}{rest}"
 
 
-def _json(exchange: Exchange, fields: dict[str, Any]) -> str:
+def _json(told: _Told, fields: dict[str, Any]) -> str:
     """One JSON object on a line."""
-    level = _level(exchange).lower()
-    entry = {"time": _ended(exchange), "level": level, "message": _message(fields)}
+    level = told.level.lower()
+    entry = {"time": _moment(told.time), "level": level, "message": _message(fields)}
     return json.dumps(entry | fields)
 
 
@@ -146,10 +160,8 @@ def _noted(notes: Sequence[Mapping[str, Fact]]) -> Mapping[str, Any]:
     }
 
 
-def _ended(exchange: Exchange) -> str:
-    """When it was over."""
-    moment = datetime.fromtimestamp(exchange.came_at + exchange.seconds, UTC)
-    return moment.isoformat(timespec="milliseconds")
+def _moment(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")
 
 
 def _shortened(body: bytes) -> str:
