@@ -77,7 +77,7 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         known = self._known_by_now()
-        if any(form in text for form in known.forms):
+        if known.stand_in(text):
             text = known.pattern.sub("***", text)
         if _may_hold_a_secret(text):
             for pattern, replacement in _PATTERNS:
@@ -93,7 +93,7 @@ class Redactor:
         known = self._known_by_now()
         if again and (cleared := known.cleared.get(text)) is not None:
             return cleared
-        cleared = not (any(form in text for form in known.forms) or _may_hold_a_secret(text))
+        cleared = not (known.stand_in(text) or _may_hold_a_secret(text))
         if again:
             if len(known.cleared) >= _MAX_CLEARED:
                 known.cleared.clear()
@@ -117,6 +117,12 @@ class _Known:
         # The longest first, as one form may begin with another.
         self.forms = sorted(forms, key=len, reverse=True)
         self.pattern = re.compile("|".join(map(re.escape, self.forms)) or r"(?!)")
+
+    def stand_in(self, text: str) -> bool:
+        for form in self.forms:  # `any` takes longer to begin than most servers have secrets
+            if form in text:
+                return True
+        return False
 
 
 def _may_hold_a_secret(text: str) -> bool:

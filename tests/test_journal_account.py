@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from llm_proxy.exchange import Exchange
 from llm_proxy.journal.account import MAX_STREAM_BYTES, account
-from llm_proxy.journal.entry import MAX_REQUEST_BYTES, UNCOUNTED
+from llm_proxy.journal.entry import MAX_REQUEST_BYTES, UNCOUNTED, entry_of
 from llm_proxy.journal.hindsight import whole
 from llm_proxy.logs import Redactor
 from llm_proxy.openai_api.again import understood_again
@@ -77,7 +77,7 @@ def test_the_short_way_shows_what_the_long_one_shows(
 
 def test_what_is_not_in_the_way_is_left_to_the_reader() -> None:
     exchange = answered(chat_document(temperature=3), [])
-    assert account(exchange, Redactor(())).entry.warning_count == UNCOUNTED
+    assert entry_of(account(exchange, Redactor(())).listed).warning_count == UNCOUNTED
     told = seen(exchange, Redactor(()))
     assert told["warning_count"] == len(told["warnings"]) == 2
     assert [one["kind"] for one in told["warnings"]] == ["refused", "ignored"]
@@ -94,7 +94,7 @@ def test_what_is_not_in_the_way_is_left_to_the_reader() -> None:
 )
 def test_what_is_not_kept_as_sent_is_looked_into_before(document: Any) -> None:
     account_of = account(answered(document, []), Redactor(()))
-    assert account_of.entry.warning_count == 2
+    assert entry_of(account_of.listed).warning_count == 2
     assert json.loads(account_of.details)["understood"]["model"] == "gpt-4o"
 
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from llm_proxy.errors import ProxyError
 from llm_proxy.exchange import Exchange
 from llm_proxy.journal import timeline
-from llm_proxy.journal.entry import MAX_REQUEST_BYTES, UNCOUNTED, Account, Entry
+from llm_proxy.journal.entry import MAX_REQUEST_BYTES, UNCOUNTED, Account
 from llm_proxy.journal.folded import Folded, beginning, folded
 from llm_proxy.journal.hindsight import digest, understood
 from llm_proxy.journal.redacted import Redacted, redacted_document
@@ -130,33 +130,33 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         body = exchange.request_body or NO_REQUEST.encode()
         request = redacted_document(body, redacted) if legible else NO_REQUEST
     namespace, path, model, origin, client, question, answer = shown
-    entry = Entry(
-        id=exchange.id,
-        time=exchange.came_at,
-        namespace=namespace,
-        method=exchange.method,
-        path=path,
-        status=exchange.status,
-        model=None if exchange.model is None else model,
-        stream=exchange.stream,
-        request=msgspec.Raw(request),
-        request_bytes=len(exchange.request_body),
-        response_bytes=exchange.size,
-        outcome=exchange.ended_as or exchange.outcome,
-        over=over,
-        origin=origin,
-        first_ms=_ms(at[0] - exchange.began) if at else None,
-        duration_ms=_ms(exchange.seconds if over else exchange.elapsed_seconds()),
-        prompt_tokens=None if usage is None else usage.prompt_tokens,
-        completion_tokens=None if usage is None else usage.completion_tokens,
-        event_count=trace.left_out + timeline.count(events, said),
-        warning_count=warning_count,
-        client=client,
-        question=question,
-        answer=answer,
+    listed = (
+        exchange.id,
+        exchange.came_at,
+        namespace,
+        exchange.method,
+        path,
+        exchange.status,
+        None if exchange.model is None else model,
+        exchange.stream,
+        request,
+        len(exchange.request_body),
+        exchange.size,
+        exchange.ended_as or exchange.outcome,
+        over,
+        origin,
+        _ms(at[0] - exchange.began) if at else None,
+        _ms(exchange.seconds if over else exchange.elapsed_seconds()),
+        None if usage is None else usage.prompt_tokens,
+        None if usage is None else usage.completion_tokens,
+        trace.left_out + timeline.count(events, said),
+        warning_count,
+        client,
+        question,
+        answer,
     )
     line = timeline.kept(events, at, exchange.began, said)
-    return Account(entry, sender, told, answered, response, line)
+    return Account(listed, sender, told, answered, response, line)
 
 
 def _as_sent(exchange: Exchange) -> str | None:

@@ -51,16 +51,26 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
 class Account(NamedTuple):
     """What is written down of an exchange: what is listed, and the rest as JSON and text.
 
-    `sender` is what the headers of the request tell, `details` has the other details, `answered`
-    the headers of the answer, and `response` is its beginning.
+    `listed` are the fields of an `Entry` in their order, with the request as a text: to make an
+    entry of them first would slow every answer. `sender` is what the headers of the request
+    tell, `details` has the other details, `answered` the headers of the answer, and `response`
+    is its beginning.
     """
 
-    entry: Entry
+    listed: Sequence[Any]
     sender: str
     details: str
     answered: str
     response: str
     timeline: bytes
+
+
+def entry_of(listed: Sequence[Any]) -> Entry:
+    """The entry that has these fields, as they are written down."""
+    values = dict(zip(Entry.__struct_fields__, listed, strict=True))
+    values["stream"], values["over"] = bool(values["stream"]), bool(values["over"])
+    values["request"] = msgspec.Raw(values["request"].encode())
+    return Entry(**values)
 
 
 class Found(Struct, frozen=True):

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from llm_proxy.chat_request import ChatRequest
 from llm_proxy.errors import ProxyError
 from llm_proxy.journal import timeline
-from llm_proxy.journal.entry import UNCOUNTED, Account, Entry
+from llm_proxy.journal.entry import UNCOUNTED, Account, Entry, entry_of
 from llm_proxy.journal.folded import shown
 from llm_proxy.journal.warnings import Warnings, warnings_of
 
@@ -68,7 +68,7 @@ def counted(entry: Entry, understanding: Understanding) -> Entry:
 
 def whole(account: Account, understanding: Understanding) -> tuple[Entry, Mapping[str, Any]]:
     """The entry with its warnings counted, and all else that was kept or can be found out."""
-    entry = account.entry
+    entry = entry_of(account.listed)
     told = {
         **NOTHING,
         **msgspec.json.decode(account.sender),

@@ -5,9 +5,6 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-import msgspec
-from msgspec.structs import astuple
-
 from llm_proxy.journal.entry import Account, Entry
 
 Row = tuple[Any, ...]
@@ -17,7 +14,7 @@ COLUMNS = ", ".join(_LISTED)
 _BESIDE = ("sender", "details", "answered", "response", "timeline")
 EVERYTHING = f"number, {COLUMNS}, {', '.join(_BESIDE)}"
 _WRITTEN = (*_LISTED, *_BESIDE, "bytes")
-_REQUEST, BYTES = _WRITTEN.index("request"), _WRITTEN.index("bytes")
+_REQUEST, BYTES = _LISTED.index("request"), len(_WRITTEN) - 1
 
 _CHANGES = ", ".join(f"{name} = ?" for name in _WRITTEN)
 _REPLACE = f"UPDATE exchanges SET {_CHANGES} WHERE number = ?"  # noqa: S608
@@ -49,20 +46,11 @@ def replace(connection: sqlite3.Connection, number: int, row: Row) -> None:
 
 def row(account: Account) -> Row:
     """What stands in the file of an exchange."""
-    values = list(astuple(account.entry))
-    values[_REQUEST] = request = bytes(account.entry.request).decode()
-    beside = account[1:]
-    return (*values, *beside, len(request) + sum(map(len, beside)))
+    listed, *beside = account
+    size = len(listed[_REQUEST]) + sum(map(len, beside))
+    return (*listed, *beside, size)
 
 
 def account(row: Sequence[Any]) -> Account:
     """The account that a row was made of."""
-    return Account(entry(row[: len(_LISTED)]), *row[len(_LISTED) :])
-
-
-def entry(row: Sequence[Any]) -> Entry:
-    """The entry that a row, or the beginning of one, was made of."""
-    values = dict(zip(_LISTED, row, strict=True))
-    values["stream"], values["over"] = bool(values["stream"]), bool(values["over"])
-    values["request"] = msgspec.Raw(values["request"].encode())
-    return Entry(**values)
+    return Account(row[: len(_LISTED)], *row[len(_LISTED) :])

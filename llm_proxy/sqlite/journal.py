@@ -9,7 +9,7 @@ from llm_proxy.behind import PATIENCE_SECONDS, Behind
 from llm_proxy.exchange import Exchange
 from llm_proxy.journal import progress
 from llm_proxy.journal.account import account
-from llm_proxy.journal.entry import Entry, Found, Wanted
+from llm_proxy.journal.entry import Entry, Found, Wanted, entry_of
 from llm_proxy.journal.hindsight import Understanding, counted, whole
 from llm_proxy.journal.redacted import Redacted
 from llm_proxy.sqlite import conditions, exchanges
@@ -156,7 +156,7 @@ class SqliteJournal:
             log.warning("A worker is behind with the journal: not all of it can be read yet")
 
     def _entry(self, row: Sequence[Any]) -> Entry:
-        return counted(exchanges.entry(row), self._understanding)
+        return counted(entry_of(row), self._understanding)
 
     def _found(self, row: Sequence[Any]) -> Found:
         number, *kept = row
