@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from bench import contenders as who
 from bench.documents import CHUNKS, PATH, question, text
+from bench.goals import UNRECORDED
 from bench.load import streams
 from bench.processes import Server
 from bench.run import Run, contest
@@ -52,6 +53,7 @@ def measure_separate(run: Run) -> None:
         who.app("bare WSGI", "bare", BENCH_INTERVAL_SECONDS=str(SEPARATE_SECONDS)),
         who.app("Flask route", "flask_route", BENCH_INTERVAL_SECONDS=str(SEPARATE_SECONDS)),
         who.ours(**_ECHO, **pace),
+        who.app(UNRECORDED, "unrecorded", LLM_PROXY_JOURNAL="off", **_ECHO, **pace),
     )
     request = post(PATH, question(text(CHUNKS), stream=True))
 
