@@ -42,9 +42,6 @@ from llm_proxy.trace import MAX_EVENT_BYTES, Trace
 
 log = logging.getLogger(__name__)
 
-BETWEEN = (*ASIDES, Waiting)
-"""What comes between what is said."""
-
 RESET_SECONDS = 1.0
 """For how long a reset of the connection may take: more than a way there and back."""
 
@@ -121,7 +118,11 @@ class EventStream(AnswerInPieces):
         failure: ProxyError
         try:
             for event in self._from_the_first():
-                if isinstance(event, BETWEEN):
+                if isinstance(event, Waiting):  # before each chunk that is late, so it is asked first
+                    if outbox:
+                        yield from outbox.rest()
+                    continue
+                if isinstance(event, ASIDES):
                     yield from outbox.rest()
                     if written := self._between(event):
                         yield written
@@ -155,7 +156,7 @@ class EventStream(AnswerInPieces):
         yield from outbox.rest(self._encoder.fail(failure))
         exchange.ended_by(failure)
 
-    def _between(self, event: Aside | Waiting) -> bytes:
+    def _between(self, event: Aside) -> bytes:
         """Act on what is no part of a choice; the bytes that it is on the wire."""
         match event:
             case Pause():
