@@ -18,14 +18,19 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """What is logged, whether or not an application has cut the package off from the root."""
+def logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[pytest.LogCaptureFixture]:
+    """What is logged, whatever an application or a tool has made of the package's log before."""
     log = logging.getLogger("llm_proxy.keys")
+    monkeypatch.setattr(log, "propagate", False)
+    monkeypatch.setattr(log, "disabled", False)
+    level = log.level
+    log.setLevel(logging.INFO)
     log.addHandler(caplog.handler)
-    log.propagate = False
     yield caplog
-    log.propagate = True
     log.removeHandler(caplog.handler)
+    log.setLevel(level)
 
 
 def write(file: Path, text: str) -> None:
