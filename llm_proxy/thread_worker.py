@@ -71,9 +71,9 @@ class _Calls:
             with suppress(OSError):  # closed: the worker ends
                 os.write(self._writes, b"\0")
 
-    def run_callbacks(self, _: Any = None) -> None:
-        """Call what there is by now."""
-        if self._woken:
+    def run_callbacks(self, readable: Any = None) -> None:
+        """Call what there is by now; `readable` is what the poller found to be so, if it did."""
+        if self._woken or readable is not None:  # one that was written late tells of nothing more
             self._woken = False  # before the look, as whoever comes now has to be seen or to wake
             with suppress(BlockingIOError):  # not yet written
                 os.read(self._reads, 64)

@@ -82,3 +82,27 @@ def test_the_main_thread_is_woken_once_when_nothing_more_is_about_to_be_answered
         assert not _readable(calls)
     finally:
         calls.close()
+
+
+def test_a_wake_that_comes_after_what_it_tells_of_is_heard_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    called: list[str] = []
+    calls = _Calls(lambda: False)
+    calls.init()
+    write = os.write
+
+    def late(descriptor: int, wake: bytes) -> int:
+        calls.run_callbacks()  # as the main thread does while this one is about to write
+        return write(descriptor, wake)
+
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", late)
+            calls.defer(called.append, "first")
+        assert called == ["first"]
+        assert _readable(calls)
+        calls.run_callbacks(calls.fileno())  # as gunicorn's selector calls it
+        assert not _readable(calls)
+    finally:
+        calls.close()
