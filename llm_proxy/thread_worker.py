@@ -33,8 +33,11 @@ class TurnWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         return super().handle(conn)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        waiting = self.tpool.look()
-        super().wait_for_and_dispatch_events(min(timeout, AT_MOST_SECONDS) if waiting else timeout)
+        if self.tpool.look():
+            timeout = min(timeout, AT_MOST_SECONDS)
+        elif self.method_queue.any:  # they woke nobody, as more was about to be answered just now
+            timeout = 0.0
+        super().wait_for_and_dispatch_events(timeout)
         self.method_queue.run_callbacks()
 
 
@@ -62,6 +65,11 @@ class _Calls:
     def fileno(self) -> int:
         """Readable when the main thread is woken."""
         return self._reads
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to be called."""
+        return bool(self._calls)
 
     def defer(self, callback: Callable[..., None], *args: Any) -> None:
         """Have the main thread call something soon."""
