@@ -33,8 +33,11 @@ class TurnWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         return super().handle(conn)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        waiting = self.tpool.look()
-        super().wait_for_and_dispatch_events(min(timeout, AT_MOST_SECONDS) if waiting else timeout)
+        if self.tpool.look():
+            timeout = min(timeout, AT_MOST_SECONDS)
+        elif self.method_queue.any:  # they woke nobody, as more was about to be answered just now
+            timeout = 0.0
+        super().wait_for_and_dispatch_events(timeout)
         self.method_queue.run_callbacks()
 
 
@@ -63,6 +66,11 @@ class _Calls:
         """Readable when the main thread is woken."""
         return self._reads
 
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to be called."""
+        return bool(self._calls)
+
     def defer(self, callback: Callable[..., None], *args: Any) -> None:
         """Have the main thread call something soon."""
         self._calls.append((callback, args))
@@ -71,9 +79,9 @@ class _Calls:
             with suppress(OSError):  # closed: the worker ends
                 os.write(self._writes, b"\0")
 
-    def run_callbacks(self, _: Any = None) -> None:
-        """Call what there is by now."""
-        if self._woken:
+    def run_callbacks(self, readable: Any = None) -> None:
+        """Call what there is by now; `readable` is what the poller found to be so, if it did."""
+        if self._woken or readable is not None:  # one that was written late tells of nothing more
             self._woken = False  # before the look, as whoever comes now has to be seen or to wake
             with suppress(BlockingIOError):  # not yet written
                 os.read(self._reads, 64)

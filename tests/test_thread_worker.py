@@ -7,12 +7,16 @@ for `gunicorn`.
 import os
 import select
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
+from gunicorn.config import Config
 
-from llm_proxy.thread_worker import _Calls
+from llm_proxy.thread_worker import TurnWorker, _Calls
+from llm_proxy.turns import Turns
 from tests.builders import chat_document
 from tests.raw_client import asked, sent
 from tests.servers import PATIENCE_SECONDS, Server, new_session, running_gunicorn
@@ -82,3 +86,70 @@ def test_the_main_thread_is_woken_once_when_nothing_more_is_about_to_be_answered
         assert not _readable(calls)
     finally:
         calls.close()
+
+
+def test_a_wake_that_comes_after_what_it_tells_of_is_heard_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    called: list[str] = []
+    calls = _Calls(lambda: False)
+    calls.init()
+    write = os.write
+
+    def late(descriptor: int, wake: bytes) -> int:
+        calls.run_callbacks()  # as the main thread does while this one is about to write
+        return write(descriptor, wake)
+
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", late)
+            calls.defer(called.append, "first")
+        assert called == ["first"]
+        assert _readable(calls)
+        calls.run_callbacks(calls.fileno())  # as gunicorn's selector calls it
+        assert not _readable(calls)
+    finally:
+        calls.close()
+
+
+class Poller:
+    """Nothing happens, and it says for how long that would be waited for."""
+
+    def __init__(self) -> None:
+        self.waited: list[float] = []
+
+    def select(self, timeout: float) -> list[Any]:
+        self.waited.append(timeout)
+        return []
+
+
+def test_what_woke_nobody_is_not_left_until_something_else_happens() -> None:
+    worker = TurnWorker(1, os.getpid(), [], None, 30, Config(), None)
+    worker.poller = poller = Poller()
+    worker.tpool = turns = Turns(1)
+    answered, begun, told = threading.Event(), threading.Event(), threading.Event()
+    called: list[str] = []
+
+    def stream() -> None:
+        begun.set()
+        assert told.wait(PATIENCE_SECONDS)
+
+    worker.method_queue.init()
+    try:
+        # An answer ends while a stream is about to begin, and that begins before the main
+        # thread looks again.
+        first = turns.submit(answered.wait, PATIENCE_SECONDS)
+        first.add_done_callback(lambda _: worker.method_queue.defer(called.append, "answered"))
+        turns.submit(stream)
+        answered.set()
+        assert begun.wait(PATIENCE_SECONDS)
+        assert not turns.waiting
+        worker.wait_for_and_dispatch_events(1.0)
+        assert called == ["answered"]
+        assert poller.waited == [0.0]
+        worker.wait_for_and_dispatch_events(1.0)
+        assert poller.waited[1:] == [1.0]
+    finally:
+        told.set()
+        worker.method_queue.close()
+        worker.tmp.close()
