@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from flask import g, request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
 from llm_proxy.clock import ClientClock, clock_of
@@ -66,7 +66,7 @@ class Incoming:
                 document = read(length) if 0 < length <= max_bytes else b""
         except RequestEntityTooLarge:
             length = document = None
-        except (ClientDisconnected, OSError):
+        except Exception:  # each server has its own for chunks that are malformed
             raise InvalidRequest(_NOT_WHOLE) from None
         if document is None or max(len(document), length or 0) > max_bytes:
             raise BodyTooLarge(
@@ -85,7 +85,7 @@ class Incoming:
         """
         if self._environ.get("wsgi.input_terminated"):  # else this would wait for the next request
             left = MAX_DRAINED_BYTES
-            with suppress(OSError):  # chunks that are malformed, or a client that has left
+            with suppress(Exception):  # chunks that are malformed, or a client that has left
                 while left > 0 and (piece := self._environ["wsgi.input"].read(65536)):
                     left -= len(piece)
 
