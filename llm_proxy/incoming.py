@@ -24,14 +24,15 @@ _NOT_WHOLE = "The body of the request did not arrive whole."
 class Incoming:
     """One request, as it stands in the `environ` of the server.
 
-    `method` and `path` are those of the request line. `headers` have their names in lower case
+    `method` and `path` are those of the request line, the path with one slash before it, however
+    many there are, as Werkzeug finds its routes. `headers` have their names in lower case
     (RFC 9110, 5.1: in any case).
     """
 
     def __init__(self, environ: dict[str, Any]) -> None:
         self._environ = environ
         self.method: str = environ["REQUEST_METHOD"]
-        self.path = _text(environ["PATH_INFO"])
+        self.path = "/" + _text(environ.get("PATH_INFO", "")).lstrip("/")
         self.headers: Mapping[str, str] = _headers(environ)
 
     @property
