@@ -93,6 +93,23 @@ def test_an_exchange_that_cannot_be_written_takes_no_other_along(
     assert [entry.id for entry in kept.read(Wanted())] == [asked[2].id, asked[0].id]
 
 
+def test_where_there_is_no_thread_to_be_had_the_next_one_that_comes_asks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[int] = []
+    waiting = Behind[int](lambda some, _: done.extend(some))
+    with monkeypatch.context() as patched:
+
+        def exhausted(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        patched.setattr(threading.Thread, "start", exhausted)
+        assert waiting.put(1)
+    assert waiting.put(2)
+    waiting.settle()
+    assert done == [1, 2]
+
+
 def test_what_comes_faster_than_it_is_written_is_dropped_and_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
