@@ -7,15 +7,27 @@ from hypothesis import strategies as st
 from llm_proxy.logs import Redactor
 
 
-@pytest.mark.parametrize("text", ["A" * 200_000, "token" * 40_000, '\\"' * 60_000, "key=" * 40_000])
+BACKSLASHES = "\\" * 200_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("A" * 200_000, "token" * 40_000, '\\"' * 60_000, "key=" * 40_000),
+        *(f"token{BACKSLASHES}", f'token\\": {BACKSLASHES}"{BACKSLASHES}x{BACKSLASHES}'),
+    ],
+)
 def test_a_long_text_takes_no_longer_for_each_of_its_letters(text: str) -> None:
     """Were it to, this would not come back: it once held up the whole server."""
-    Redactor(["secret-one"])(text)
+    redactor = Redactor(["secret-one"])
+    redactor(text)
+    redactor.clears(text)
 
 
 @pytest.mark.parametrize(
     ("text", "redacted"),
     [
+        (r"\"token\": \"a\\\"b\", \"x\"", r"\"token\": \"***\", \"x\""),
         ("max_tokens=5 total_tokens: 7", "max_tokens=5 total_tokens: 7"),
         ('{"max_tokens": 5, "token": "abc"}', '{"max_tokens": 5, "token": "***"}'),
         ("OPENAI_API_KEY=abc; x=1", "OPENAI_API_KEY=***; x=1"),
