@@ -27,7 +27,7 @@ class Front:
         self.behind = behind
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        view = self._views.get(environ["PATH_INFO"])
+        view = self._views.get(environ.get("PATH_INFO", ""))  # not there if it is empty
         if view is None or environ["REQUEST_METHOD"] != "POST" or "HTTP_ORIGIN" in environ:
             return self.behind(environ, start_response)
         edge, incoming = self._edge, Incoming(environ)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from flask import g, request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
 from llm_proxy.clock import ClientClock, clock_of
@@ -24,14 +24,15 @@ _NOT_WHOLE = "The body of the request did not arrive whole."
 class Incoming:
     """One request, as it stands in the `environ` of the server.
 
-    `method` and `path` are those of the request line. `headers` have their names in lower case
+    `method` and `path` are those of the request line, the path with one slash before it, however
+    many there are, as Werkzeug finds its routes. `headers` have their names in lower case
     (RFC 9110, 5.1: in any case).
     """
 
     def __init__(self, environ: dict[str, Any]) -> None:
         self._environ = environ
         self.method: str = environ["REQUEST_METHOD"]
-        self.path = _text(environ["PATH_INFO"])
+        self.path = "/" + _text(environ.get("PATH_INFO", "")).lstrip("/")
         self.headers: Mapping[str, str] = _headers(environ)
 
     @property
@@ -66,7 +67,7 @@ class Incoming:
                 document = read(length) if 0 < length <= max_bytes else b""
         except RequestEntityTooLarge:
             length = document = None
-        except (ClientDisconnected, OSError):
+        except Exception:  # each server has its own for chunks that are malformed
             raise InvalidRequest(_NOT_WHOLE) from None
         if document is None or max(len(document), length or 0) > max_bytes:
             raise BodyTooLarge(
@@ -85,7 +86,7 @@ class Incoming:
         """
         if self._environ.get("wsgi.input_terminated"):  # else this would wait for the next request
             left = MAX_DRAINED_BYTES
-            with suppress(OSError):  # chunks that are malformed, or a client that has left
+            with suppress(Exception):  # chunks that are malformed, or a client that has left
                 while left > 0 and (piece := self._environ["wsgi.input"].read(65536)):
                     left -= len(piece)
 

@@ -22,25 +22,37 @@ _IN_MESSAGE = ("method", "path", "status")
 # What stands before such a name is not looked at: that took time that grew with the square of
 # a long word's length, as in base64.
 _NAMED = r"(?i)((?:api|access|secret|private)[-_]?key|authorization|cookie|password|secret|token)"
+_ESCAPED = r"""\\+(?:["']|u002[27])"""
+"""A quote inside a JSON string, in either form that encoders give it."""
+
+_BEGINS = r"(?:\b|(?<=\\[bfnrt])|(?<=\\u00[0-9A-Fa-f]{2}))"
+"""Where a word begins, also behind a sign that JSON escapes and that ends in a letter then."""
+
 _PATTERNS = (
     # name: "value", the value with whatever it escapes
     (re.compile(_NAMED + r"""(["']?\s*[:=]\s*)"(?:[^"\\]|\\.)*"?"""), r'\1\2"***"'),
-    # the same inside a JSON string, where quotes are escaped: up to the next such quote
-    (re.compile(_NAMED + r"""(\\+["']\s*[:=]\s*)(\\+["']).*?(?:\3|(?m:$))"""), r"\1\2\3***\3"),
+    # the same inside a JSON string, where quotes are escaped: up to the next that is as often
+    (
+        re.compile(rf"{_NAMED}({_ESCAPED}\s*[:=]\s*)({_ESCAPED}).*?(?:(?<!\\)\3|(?m:$))"),
+        r"\1\2\3***\3",
+    ),
     # name: value and name=value, as in headers and shells
     (
-        re.compile(_NAMED + r"""(\\*["']?\s*[:=]\s*)(?:(?:bearer|basic) +)?[^\s"'\\;&}]+"""),
+        re.compile(
+            rf"""{_NAMED}((?:{_ESCAPED}|\\*["']?)\s*[:=]\s*)(?:(?:bearer|basic) +)?[^\s"'\\;&}}]+"""
+        ),
         r"\1\2***",
     ),
-    (re.compile(r"(?i)\b(bearer|basic) +[\w.~+/=-]+"), r"\1 ***"),
-    (re.compile(r"\b(sk-)[\w-]{8,}"), r"\1***"),
+    (re.compile(rf"(?i){_BEGINS}(bearer|basic) +[\w.~+/=-]+"), r"\1 ***"),
+    (re.compile(rf"{_BEGINS}(sk-)[\w-]{{8,}}"), r"\1***"),
 )
 
 _NAMES = ("key", "authorization", "cookie", "password", "secret", "token")
 """The end of every name in the patterns."""
 
-_SAYS = re.compile(r"""\\*["']?(?:\s|\\+(?:[nrtf]|u00[01][0-9a-f]))*[:=]""")
-"""What stands between a name and the secret that it names, in each of the patterns.
+_SAYS = re.compile(r"""(?:[\s"'\\]|(?<=\\)(?:[nrtf]|u00[0-2][0-9a-f]))*[:=]""")
+"""What stands between a name and the secret that it names, in each of the patterns, and more: one
+way only to read each letter, lest many backslashes take time that grows with their square.
 
 Also as it may stand in JSON, so that what is not found there is not found in what it decodes to.
 """

@@ -174,7 +174,7 @@ class EventStream(AnswerInPieces):
             trace.events.append(event)
             trace.at.append(self._clock.now())
         else:
-            trace.left_out += 1
+            trace.left_out += len(event.pieces) if isinstance(event, TextRun) else 1
 
     def _account(self, event: Said | TextRun) -> None:
         """Count what was sent, and keep what is to be logged."""

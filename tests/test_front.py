@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from werkzeug.test import TestResponse
+from werkzeug.test import TestResponse, run_wsgi_app
 
 from llm_proxy import create_app
 from llm_proxy.front import Front
@@ -93,3 +93,20 @@ def test_what_is_out_of_the_ordinary_is_left_to_flask(path: str) -> None:
     response = create_app(from_env({})).test_client().get(path)
     assert response.status_code in (200, 404, 405)
     assert response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("path", [f"/{CHAT}", CHAT.removeprefix("/")])
+def test_what_is_answered_is_in_the_journal_however_its_path_begins(path: str) -> None:
+    client = create_app(from_env({})).test_client()
+    options = {"PATH_INFO": path}
+    response = client.post("/", json=chat_document(), environ_overrides=options)
+    assert response.status_code == 200
+    (entry,) = json.loads(client.get("/control/requests").data)["data"]
+    assert (entry["id"], entry["path"]) == (response.headers["x-request-id"], CHAT)
+
+
+def test_a_path_that_is_empty_may_be_left_out() -> None:
+    environ = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "/here", "SERVER_NAME": "x"}
+    environ |= {"SERVER_PORT": "80", "wsgi.url_scheme": "http"}
+    _, status, _ = run_wsgi_app(create_app(from_env({})), environ)
+    assert status == "200 OK"

@@ -144,6 +144,18 @@ def test_a_journal_that_cannot_be_written_takes_nobodys_answer_away(tmp_path: Pa
     assert caller.get("/v1/models").status_code == 200
 
 
+def test_of_a_long_stream_each_event_is_counted_of_which_nothing_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("llm_proxy.streaming.MAX_EVENT_BYTES", 1000)
+    caller = client(MOCK_REPLY="echo")
+    caller.post(CHAT, json=chat_document("word " * 300, stream=True)).close()
+    (entry,) = requests(caller)
+    found = read(caller.get(f"/control/requests/{entry['id']}"))
+    assert entry["eventCount"] == 301
+    assert found["eventsLeftOut"] == 301 - len(found["timeline"])
+
+
 def test_a_body_that_is_too_long_is_left_out() -> None:
     caller = client()
     caller.post(CHAT, json=chat_document("x" * MAX_REQUEST_BYTES))

@@ -98,11 +98,29 @@ def test_what_is_not_kept_as_sent_is_looked_into_before(document: Any) -> None:
     assert json.loads(account_of.details)["understood"]["model"] == "gpt-4o"
 
 
-@pytest.mark.parametrize("masked", ['{"x": "own\\u002dkey"}', '{"x": "own\\/key"}'])
+MASKED = ['{"x": "own\\u002dkey"}', '{"x": "own\\/key"}', '{"own\\u002Dkey": [1, "x"]}']
+
+
+@pytest.mark.parametrize("masked", MASKED)
 def test_what_an_answer_has_unmasked_is_looked_at(masked: str) -> None:
-    secret = json.loads(masked)["x"]
+    secret = "own/key" if "/" in masked else "own-key"
     exchange = answered(masked.encode(), [TextDelta("hi")], f"you sent {secret}".encode())
     assert seen(exchange, Redactor([secret]))["response"] == "you sent ***"
+
+
+@pytest.mark.parametrize("masked", MASKED)
+@pytest.mark.parametrize("named", [Redactor, Thorough])
+def test_a_secret_is_taken_out_of_a_request_that_masks_it(
+    masked: str, named: type[Redactor]
+) -> None:
+    redactor = named(["own-key", "own/key"])
+    request = seen(answered(masked.encode(), []), redactor)["request"]
+    assert request in ('{"x":"***"}', '{"***":["***","***"]}')
+
+
+def test_a_request_that_masks_no_secret_stays_as_it_was_sent() -> None:
+    masked = '{"x": "\\u00fcber\\/all"}'
+    assert seen(answered(masked.encode(), []), Redactor(["own-key"]))["request"] == masked
 
 
 def test_a_run_is_told_as_its_pieces() -> None:

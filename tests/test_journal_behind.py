@@ -13,7 +13,7 @@ from llm_proxy.journal import timeline
 from llm_proxy.journal.entry import Wanted
 from llm_proxy.journal.progress import Progress
 from llm_proxy.logs import Redactor
-from llm_proxy.reply import Event, Finish, ReasoningDelta, Said, TextDelta, ToolCallDelta
+from llm_proxy.reply import Event, Finish, ReasoningDelta, Said, TextDelta, ToolCallDelta, Usage
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.journal import SqliteJournal
 from llm_proxy.trace import Trace
@@ -75,6 +75,39 @@ def test_an_exchange_whose_row_was_lost_is_written_when_it_ends(
         assert kept.read(Wanted()) == []
     one.end()
     assert [(entry.id, entry.over) for entry in kept.read(Wanted())] == [(one.id, True)]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"usage": Usage(10**30, 0)}, {"origin": "\ud800"}],
+    ids=["more tokens than SQLite counts", "what UTF-8 cannot carry"],
+)
+def test_an_exchange_that_cannot_be_written_takes_no_other_along(
+    monkeypatch: pytest.MonkeyPatch, broken: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(behind, "LINGER_SECONDS", 60.0)
+    kept = journal()
+    asked = [exchange(record=kept.record), exchange(**broken), exchange(record=kept.record)]
+    for one in asked:
+        kept.record(one)
+    assert [entry.id for entry in kept.read(Wanted())] == [asked[2].id, asked[0].id]
+
+
+def test_where_there_is_no_thread_to_be_had_the_next_one_that_comes_asks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[int] = []
+    waiting = Behind[int](lambda some, _: done.extend(some))
+    with monkeypatch.context() as patched:
+
+        def exhausted(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        patched.setattr(threading.Thread, "start", exhausted)
+        assert waiting.put(1)
+    assert waiting.put(2)
+    waiting.settle()
+    assert done == [1, 2]
 
 
 def test_what_comes_faster_than_it_is_written_is_dropped_and_counted(

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
@@ -191,6 +191,28 @@ def test_a_body_of_unknown_length_that_is_too_large_is_refused_in_the_log_too(
     response = server.request("POST", CHAT, data=pieces)
     assert response.status_code == 413
     assert without_times(told(line_of(server, response))) == expected(response, end="refused")
+
+
+@pytest.mark.parametrize("body", ["zz\r\n{}", "2\r\n{}\r\n0\r\nno field\r\n\r\n"])
+@pytest.mark.parametrize(
+    ("path", "key", "status"),
+    [(CHAT, "", 401), (CHAT, API_KEYS[0], 400), ("/v2/nothing", API_KEYS[0], 404)],
+)
+def test_a_body_whose_chunks_are_malformed_is_answered_as_any_other(
+    debugged: Server, path: str, key: str, status: int, body: str
+) -> None:
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"Authorization: Bearer {key}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    address = urlsplit(debugged.url)
+    with socket.create_connection((address.hostname, address.port), 30) as connection:
+        connection.sendall(f"{head}{body}".encode())
+        answer = connection.makefile("rb").read().decode()
+    assert answer.split()[1] == str(status)
+    (request_id,) = re.findall("x-request-id: (.*)\r", answer)
+    line = debugged.wait_for_log(lambda line: request_id in line)
+    assert (told(line)["status"], told(line)["end"]) == (str(status), "refused")
 
 
 def test_a_request_makes_one_line(server: Server) -> None:

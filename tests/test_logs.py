@@ -7,15 +7,32 @@ from hypothesis import strategies as st
 from llm_proxy.logs import Redactor
 
 
-@pytest.mark.parametrize("text", ["A" * 200_000, "token" * 40_000, '\\"' * 60_000, "key=" * 40_000])
+BACKSLASHES = "\\" * 200_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("A" * 200_000, "token" * 40_000, '\\"' * 60_000, "key=" * 40_000),
+        *(f"token{BACKSLASHES}", f'token\\": {BACKSLASHES}"{BACKSLASHES}x{BACKSLASHES}'),
+    ],
+)
 def test_a_long_text_takes_no_longer_for_each_of_its_letters(text: str) -> None:
     """Were it to, this would not come back: it once held up the whole server."""
-    Redactor(["secret-one"])(text)
+    redactor = Redactor(["secret-one"])
+    redactor(text)
+    redactor.clears(text)
 
 
 @pytest.mark.parametrize(
     ("text", "redacted"),
     [
+        (r"\"token\": \"a\\\"b\", \"x\"", r"\"token\": \"***\", \"x\""),
+        (r"see:\nsk-abcdefgh1 \u0022sk-abcdefgh1\u0022", r"see:\nsk-*** \u0022sk-***\u0022"),
+        (r"risk-management \\task-abcdefgh1", r"risk-management \\task-abcdefgh1"),
+        (r"see:\r\nBearer abc", r"see:\r\nBearer ***"),
+        (r"{\u0022token\u0022: \u0022a b\u0022}", r"{\u0022token\u0022: \u0022***\u0022}"),
+        (r"{\u0027api_key\u0027: abc}", r"{\u0027api_key\u0027: ***}"),
         ("max_tokens=5 total_tokens: 7", "max_tokens=5 total_tokens: 7"),
         ('{"max_tokens": 5, "token": "abc"}', '{"max_tokens": 5, "token": "***"}'),
         ("OPENAI_API_KEY=abc; x=1", "OPENAI_API_KEY=***; x=1"),
@@ -43,7 +60,7 @@ def test_a_value_in_escaped_quotes_may_end_with_its_line() -> None:
     assert Redactor(())(text) == 'cut off here: \\"token\\": \\"***\\"\nand the next line'
 
 
-SIGNS = ("=:", "\\", '"', "'", " ", "\n", '\\"', '": "', "é", "x")
+SIGNS = ("=:", "\\", "\\n", "\\u0022", '"', "'", " ", "\n", '\\"', '": "', "é", "x")
 VALUES = ("sk-", "bearer", "Basic ", "abcdefgh1", "secret-one", "one")
 WORDS = st.sampled_from((*NAMES, *SIGNS, *VALUES))
 

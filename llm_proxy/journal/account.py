@@ -18,7 +18,7 @@ from llm_proxy.journal import timeline
 from llm_proxy.journal.entry import MAX_REQUEST_BYTES, UNCOUNTED, Account
 from llm_proxy.journal.folded import Folded, beginning, folded
 from llm_proxy.journal.hindsight import digest, understood
-from llm_proxy.journal.redacted import Redacted, redacted_document
+from llm_proxy.journal.redacted import Redacted, redacted_document, unmasked
 from llm_proxy.journal.warnings import warnings_of
 from llm_proxy.namespaces import bearer_key, key_namespace
 from llm_proxy.reply import Fact, WireFault
@@ -103,8 +103,9 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
     told = _encoded(details).decode()
     request, warning_count = _as_sent(exchange), UNCOUNTED if asked else 0
     # The rest of what is shown stands in the request, in the details or in the headers.
-    looked_at = [exchange.path, exchange.origin, exchange.signed_model or "", request or "", told]
-    if asked is None or asked.previous is not None or error is not None or _is_masked(request):
+    looked_at = [exchange.path, exchange.origin, exchange.signed_model or "", told]
+    looked_at.append("" if request is None else unmasked(request))
+    if asked is None or asked.previous is not None or error is not None:
         looked_at += [*shown, answered, response]
     elif not choices:
         looked_at += [answered, response]
@@ -172,11 +173,6 @@ def _as_sent(exchange: Exchange) -> str | None:
         return body.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def _is_masked(request: str | None) -> bool:
-    """Whether a text may stand in the request as nobody would look for it, and in an answer not."""
-    return request is None or "\\u" in request or "\\/" in request
 
 
 @lru_cache(maxsize=256)  # clients send the same ones again and again

@@ -36,11 +36,19 @@ def redacted_document(document: bytes, redacted: Callable[[str], str]) -> str:
     clean = redacted(text)
     try:
         parsed = msgspec.json.decode(document)
-        if clean != text:
+        plain = unmasked(text)
+        if clean != text or redacted(plain) != plain:
             # What is right for a text can break JSON: {"token": 5} becomes {"token": ***}.
             text = msgspec.json.encode(_walked(parsed, "", redacted)).decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return msgspec.json.encode(clean).decode()
+    return text
+
+
+def unmasked(text: str) -> str:
+    """The JSON text with nothing escaped in it that need not be: else nobody would find it."""
+    if "\\u" in text or "\\/" in text:
+        return msgspec.json.encode(msgspec.json.decode(text)).decode()
     return text
 
 

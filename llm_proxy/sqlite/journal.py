@@ -170,20 +170,30 @@ class SqliteJournal:
 
     def _write(self, slots: Sequence[_Slot], dropped: int) -> None:
         """Write down what is known of exchanges by now, in one transaction."""
-        rows = [slot.take(self._redacted) for slot in slots]
         try:
-            with self._database.change() as connection:
-                numbers = self._put_down(connection, slots, rows)
-                if dropped:
-                    connection.execute(
-                        "UPDATE facts SET value = value + ? WHERE name = 'dropped'", (dropped,)
-                    )
+            self._write_together(slots, dropped)
         except (sqlite3.Error, DatabaseUnusable) as error:
             # Clients have their answers all the same: a full disk must not take that away.
-            log.warning("The journal could not keep %d exchanges: %s", len(rows), error)
-        else:
-            for slot, number in zip(filter(_is_new, slots), numbers, strict=True):
-                slot.number = number
+            log.warning("The journal could not keep %d exchanges: %s", len(slots), error)
+        except Exception:
+            if len(slots) < 2:
+                log.exception("The journal could not keep an exchange")
+                return
+            # One that cannot be written, such as a number that is too long, loses no other.
+            self._write((), dropped)
+            for slot in slots:
+                self._write((slot,), 0)
+
+    def _write_together(self, slots: Sequence[_Slot], dropped: int) -> None:
+        rows = [slot.take(self._redacted) for slot in slots]
+        with self._database.change() as connection:
+            numbers = self._put_down(connection, slots, rows)
+            if dropped:
+                connection.execute(
+                    "UPDATE facts SET value = value + ? WHERE name = 'dropped'", (dropped,)
+                )
+        for slot, number in zip(filter(_is_new, slots), numbers, strict=True):
+            slot.number = number
 
     def _put_down(
         self, connection: sqlite3.Connection, slots: Sequence[_Slot], rows: Sequence[exchanges.Row]
