@@ -149,7 +149,8 @@ def test_of_a_long_stream_each_event_is_counted_of_which_nothing_is_kept(
 ) -> None:
     monkeypatch.setattr("llm_proxy.streaming.MAX_EVENT_BYTES", 1000)
     caller = client(MOCK_REPLY="echo")
-    caller.post(CHAT, json=chat_document("word " * 300, stream=True)).close()
+    with caller.post(CHAT, json=chat_document("word " * 300, stream=True)) as answer:
+        assert answer.data.endswith(b"data: [DONE]\n\n")
     (entry,) = requests(caller)
     found = read(caller.get(f"/control/requests/{entry['id']}"))
     assert entry["eventCount"] == 301

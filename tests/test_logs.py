@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from llm_proxy.logs import Redactor
 
-
 BACKSLASHES = "\\" * 200_000
 
 
