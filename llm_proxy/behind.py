@@ -10,6 +10,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 log = logging.getLogger(__name__)
@@ -89,8 +90,10 @@ class Behind(Generic[T]):
                 self._idle = False
                 self._changed.notify_all()
             elif self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="behind", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="behind", daemon=True)
+                with suppress(RuntimeError):  # the system has no more of them: the next one tries
+                    thread.start()
+                    self._thread = thread
         return True
 
     def settle(self) -> None:
