@@ -118,7 +118,7 @@ class EventStream(AnswerInPieces):
         failure: ProxyError
         try:
             for event in self._from_the_first():
-                if isinstance(event, Waiting):  # before each chunk that is late, so it is asked first
+                if isinstance(event, Waiting):  # before each late chunk, so asked first
                     if outbox:
                         yield from outbox.rest()
                     continue
