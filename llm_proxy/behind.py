@@ -10,7 +10,6 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 log = logging.getLogger(__name__)
@@ -90,10 +89,8 @@ class Behind(Generic[T]):
                 self._idle = False
                 self._changed.notify_all()
             elif self._thread is None:
-                thread = threading.Thread(target=self._run, name="behind", daemon=True)
-                with suppress(RuntimeError):  # the system has no more of them: the next one tries
-                    thread.start()
-                    self._thread = thread
+                self._thread = threading.Thread(target=self._run, name="behind", daemon=True)
+                self._thread.start()
         return True
 
     def settle(self) -> None:

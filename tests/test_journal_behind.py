@@ -172,20 +172,3 @@ def test_a_long_time_line_is_thinned_and_loses_no_character(more: list[Event]) -
     assert sum(one.characters for one in read if one.kind == "text") == 2 * 9_999
     assert [one.ms for one in read] == sorted(one.ms for one in read)
     assert (read[0].ms, read[-1].kind) == (0.0, "finish")
-
-
-def test_where_no_thread_can_be_made_what_waits_is_done_by_the_next_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    done: list[str] = []
-    ours = Behind[str](lambda batch, _: done.extend(batch))
-    with monkeypatch.context() as patched:
-
-        def full(_: threading.Thread) -> None:
-            raise RuntimeError("can't start new thread")
-
-        patched.setattr(threading.Thread, "start", full)
-        assert ours.put("first")
-    assert ours.put("second")
-    ours.settle()
-    assert done == ["first", "second"]
