@@ -61,7 +61,7 @@ class Turns(Executor):
         self._resting: list[_Seat] = []
         self._turn: _Seat | None = None
         self._since = 0.0
-        self._unmade = most
+        self._most = self._unmade = most
         self._over = False
 
     @property
@@ -73,7 +73,7 @@ class Turns(Executor):
         """Have work done after what came before.
 
         Raises:
-            RuntimeError: after the end.
+            RuntimeError: after the end, or where not even one thread can be made.
         """
         future: Future[T] = Future()
         with self._lock:
@@ -116,9 +116,15 @@ class Turns(Executor):
         if self._resting:
             seat = self._resting.pop()  # that has worked last: its stack is at hand
         elif self._unmade:
-            self._unmade -= 1
             seat = _Seat(self)
-            threading.Thread(target=self._serve, args=(seat,), name="request", daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(seat,), name="request", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more of them
+                if self._unmade == self._most:
+                    raise
+                return  # those that are there do it: who passes the turn on has no part in this
+            self._unmade -= 1
         else:
             return
         self._turn, self._since = seat, self._now()

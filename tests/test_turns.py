@@ -180,3 +180,43 @@ def test_all_of_much_work_is_done() -> None:
     futures = [turns.submit(work, number) for number in range(2000)]
     assert results(*futures) == list(range(2000))
     assert sorted(done) == list(range(2000))
+
+
+def test_where_no_thread_can_be_made_those_that_are_there_go_on(
+    works: Callable[..., Work], moments: Moments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = Turns(8, moments)
+    passes, waiter, second = threading.Event(), works(waits=True), works()
+
+    def work() -> Work:
+        assert passes.wait(PATIENCE_SECONDS)
+        return waiter()
+
+    futures = [turns.submit(work), turns.submit(second)]
+    with monkeypatch.context() as patched:
+
+        def full(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        patched.setattr(threading.Thread, "start", full)
+        passes.set()
+        assert waiter.begun.wait(PATIENCE_SECONDS)
+        assert not second.begun.is_set()
+    moments.now += AT_MOST_SECONDS
+    turns.look()
+    assert second.begun.wait(PATIENCE_SECONDS)  # as soon as one can be made again
+    waiter.told.set()
+    second.told.set()
+    assert results(*futures) == [waiter, second]
+
+
+def test_where_not_even_one_thread_can_be_made_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = Turns(8)
+    with monkeypatch.context() as patched:
+
+        def full(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        patched.setattr(threading.Thread, "start", full)
+        with pytest.raises(RuntimeError, match="new thread"):
+            turns.submit(lambda: 5)
