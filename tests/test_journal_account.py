@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_proxy.exchange import Exchange
-from llm_proxy.journal.account import MAX_STREAM_BYTES, account
+from llm_proxy.journal.account import MAX_SHOWN, MAX_STREAM_BYTES, account
 from llm_proxy.journal.entry import MAX_REQUEST_BYTES, UNCOUNTED, entry_of
 from llm_proxy.journal.hindsight import whole
 from llm_proxy.logs import Redactor
 from llm_proxy.openai_api.again import understood_again
 from llm_proxy.reply import Finish, Said, TextDelta, TextRun
-from llm_proxy.trace import Trace
+from llm_proxy.trace import MAX_ANSWER_BYTES, Trace
 from tests.builders import chat_document
 
 UNDERSTANDING = partial(understood_again, {"/": ("gpt-4o",)})
@@ -116,6 +116,17 @@ def test_a_secret_is_taken_out_of_a_request_that_masks_it(
     redactor = named(["own-key", "own/key"])
     request = seen(answered(masked.encode(), []), redactor)["request"]
     assert request in ('{"x":"***"}', '{"***":["***","***"]}')
+
+
+def test_a_secret_is_taken_out_before_what_it_stands_in_is_cut() -> None:
+    text = "x" * (MAX_SHOWN - 5) + " own-key-1"
+    sent = "x" * (MAX_ANSWER_BYTES - 5) + " own-key-1"
+    exchange = answered(
+        chat_document(text), [TextDelta(text)], sent.encode(), **{"user-agent": text}
+    )
+    told = seen(exchange, Redactor(["own-key-1"]))
+    for name in ("question", "answer", "client", "response"):
+        assert told[name].endswith("xxxxx ***"), name
 
 
 def test_a_request_that_masks_no_secret_stays_as_it_was_sent() -> None:

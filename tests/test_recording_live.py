@@ -181,6 +181,17 @@ def test_an_error_is_passed_on_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_header_that_no_server_would_send_is_not_passed_on(tmp_path: Path) -> None:
+    error = {"message": "Slow down.", "type": "tokens", "param": None, "code": "limited"}
+    fields = ("Retry-After: 7\x01", "x-ratelimit-limit-tokens: \x7f", "Connection: close")
+    begun = head("Content-Type: application/json", *fields, status="429 Too Many Requests")
+    answer = begun + json.dumps({"error": error}).encode()
+    with raw_upstream(answer) as upstream, recording(upstream.origin, tmp_path) as server:
+        got = post(server, "/v1/chat/completions", chat_document())
+    assert (got.status_code, got.json()) == (429, {"error": error})
+    assert "retry-after" not in got.headers
+
+
 def test_what_breaks_off_in_the_middle_ends_in_an_error_event(tmp_path: Path) -> None:
     first = chunk(event(json.dumps(told({"content": "one"}))))
     with raw_upstream(CHUNKED_HEAD, first) as upstream, recording(upstream.origin, tmp_path) as s:

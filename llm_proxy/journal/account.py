@@ -30,6 +30,9 @@ MAX_SHOWN = 200
 MAX_STREAM_BYTES = 2 * 1024
 """Of a stream so much is kept of its beginning as it was sent: its events are kept, too."""
 
+MAX_SECRET = 1024
+"""So much more is looked at of what is cut, lest a part of a secret be left at its end."""
+
 NO_REQUEST = "null"
 
 _NOT_TOLD = frozenset({"authorization", "cookie", "proxy-authorization", "api-key", "x-api-key"})
@@ -90,15 +93,15 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
     )
     sender = _sender(tuple(headers.items()))
     answered = _encoded(trace.answer_headers).decode()
-    response = b"".join(trace.pieces)[:most].decode(errors="replace")
+    response = b"".join(trace.pieces)[: most + MAX_SECRET].decode(errors="replace")
     shown = (
         exchange.namespace,
         exchange.path,
         exchange.model or "",
         exchange.origin,
-        headers.get("user-agent", "")[:MAX_SHOWN],
-        asked.last_user_text()[:MAX_SHOWN] if asked else "",
-        (beginning(choices) or (error.message if error else ""))[:MAX_SHOWN],
+        headers.get("user-agent", ""),
+        asked.last_user_text() if asked else "",
+        beginning(choices) or (error.message if error else ""),
     )
     told = _encoded(details).decode()
     request, warning_count = _as_sent(exchange), UNCOUNTED if asked else 0
@@ -152,12 +155,12 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         None if usage is None else usage.completion_tokens,
         trace.left_out + timeline.count(events, said),
         warning_count,
-        client,
-        question,
-        answer,
+        client[:MAX_SHOWN],
+        question[:MAX_SHOWN],
+        answer[:MAX_SHOWN],
     )
     line = timeline.kept(events, at, exchange.began, said)
-    return Account(listed, sender, told, answered, response, line)
+    return Account(listed, sender, told, answered, response[:most], line)
 
 
 def _as_sent(exchange: Exchange) -> str | None:

@@ -139,7 +139,9 @@ def _joined(base: str, path: str) -> str:
 
 
 def _head(response: requests.Response) -> Head:
-    headers = {name.lower(): value for name, value in response.headers.items()}
+    told = response.headers.items()
+    # One with control characters no server sends on: our whole answer would fail.
+    headers = {name.lower(): value for name, value in told if value.isprintable()}
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     return Head(response.status_code, media_type, headers)
 
