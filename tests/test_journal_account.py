@@ -1,6 +1,7 @@
 """The account of an exchange: what is left to its readers, and what may not be."""
 
 import json
+import tracemalloc
 from functools import partial
 from typing import Any
 
@@ -158,3 +159,16 @@ def test_of_a_stream_less_is_kept_as_it_was_sent() -> None:
     assert len(seen(exchange, Redactor(()))["response"]) == 5000
     exchange.open = True
     assert len(seen(exchange, Redactor(()))["response"]) == MAX_STREAM_BYTES
+
+
+def test_headers_that_are_long_are_not_held_on_to() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            exchange = answered(chat_document(), [], agent=f"{number}" + "x" * 200_000)
+            account(exchange, Redactor(["own-key-1"]))
+            del exchange
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1_000_000

@@ -33,6 +33,9 @@ MAX_STREAM_BYTES = 2 * 1024
 MAX_SECRET = 1024
 """So much more is looked at of what is cut, lest a part of a secret be left at its end."""
 
+MAX_REMEMBERED = 4 * 1024
+"""Characters of headers that are likely to come again; longer ones would take too much memory."""
+
 NO_REQUEST = "null"
 
 _NOT_TOLD = frozenset({"authorization", "cookie", "proxy-authorization", "api-key", "x-api-key"})
@@ -91,7 +94,8 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         cached_tokens=usage.cached_tokens if usage else 0,
         events_left_out=trace.left_out,
     )
-    sender = _sender(tuple(headers.items()))
+    usual = sum(map(len, headers)) + sum(map(len, headers.values())) <= MAX_REMEMBERED
+    sender = (_sender if usual else _sender.__wrapped__)(tuple(headers.items()))
     answered = _encoded(trace.answer_headers).decode()
     response = b"".join(trace.pieces)[: most + MAX_SECRET].decode(errors="replace")
     shown = (
@@ -114,7 +118,7 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         looked_at += [answered, response]
     if not (
         request is not None
-        and redacted.clears(sender, again=True)
+        and redacted.clears(sender, again=usual)
         and redacted.clears("\n".join(looked_at))
     ):
         # Of what is kept then it could not be found out how the request had been understood.
