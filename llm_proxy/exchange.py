@@ -155,7 +155,16 @@ class Exchange:
         """Say that `error` was how the exchange ended."""
         self.outcome = outcome_of(error)
         if isinstance(error, ProxyError):
-            self.error = error
+            self.met(error)
+
+    def met(self, error: ProxyError) -> None:
+        """Keep an error, without the frames that it came through.
+
+        They hold the exchange, with the body of its request, which holds the error: that would
+        all stay in memory until garbage is collected.
+        """
+        self.error = error
+        error.__traceback__ = error.__context__ = error.__cause__ = None
 
     def ending(self, outcome: Outcome) -> None:
         """Have the exchange written down, before the last bytes of its answer go out.

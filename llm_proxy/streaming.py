@@ -65,7 +65,6 @@ class EventStream(AnswerInPieces):
         self._fault: WireFault | None = None
         self._at_hand = False
         self._first: Event | None = None
-        self._chunks = self._run()
 
     def look_ahead(self) -> None:
         """Wait for the first event, so that a failure before it can still be an HTTP status.
@@ -101,6 +100,11 @@ class EventStream(AnswerInPieces):
         self._chunks.close()
         self._events.close()
         super().close()
+
+    @cached_property
+    def _chunks(self) -> Generator[bytes, None, None]:
+        # Only when it is to be iterated or closed: it and the stream hold each other until then.
+        return self._run()
 
     @cached_property
     def _encoder(self) -> Encoder:
@@ -151,7 +155,7 @@ class EventStream(AnswerInPieces):
         except Exception:
             log.exception("A reply broke off, request id %s", exchange.id)
             failure = InternalError(f"The reply broke off. The request id is {exchange.id}.")
-        exchange.error = failure
+        exchange.met(failure)
         exchange.ending(outcome_of(failure))
         yield from outbox.rest(self._encoder.fail(failure))
         exchange.ended_by(failure)

@@ -1,13 +1,15 @@
 """The front serves what Flask would: the same requests by either way have the same answers."""
 
+import gc
 import json
 import re
 from typing import Any
 
 import pytest
-from werkzeug.test import TestResponse, run_wsgi_app
+from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from llm_proxy import create_app
+from llm_proxy.exchange import Exchange
 from llm_proxy.front import Front
 from llm_proxy.settings import from_env
 from tests.builders import chat_document
@@ -110,3 +112,30 @@ def test_a_path_that_is_empty_may_be_left_out() -> None:
     environ |= {"SERVER_PORT": "80", "wsgi.url_scheme": "http"}
     _, status, _ = run_wsgi_app(create_app(from_env({})), environ)
     assert status == "200 OK"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"data": b"{"},
+        {"json": {"model": "m", "messages": []}},
+        {"json": chat_document(), "headers": {"X-Mock-Status": "500"}},
+        {"json": chat_document(stream=True), "headers": {"X-Mock-Status": "500"}},
+        {"json": chat_document(stream=True), "headers": {"X-Mock-Fault": "error_event; after=1"}},
+    ],
+)
+def test_a_request_that_failed_is_let_go_of_at_once(case: dict[str, Any]) -> None:
+    """Its body may be long, and the next collection of garbage many such requests away."""
+    app = create_app(from_env({}))
+    gc.collect()
+    gc.disable()
+    try:
+        before = {id(one) for one in gc.get_objects() if isinstance(one, Exchange)}
+        for _ in range(3):
+            environ = EnvironBuilder(CHAT, method="POST", **case).get_environ()
+            run_wsgi_app(app.wsgi_app, environ, buffered=True)
+        app.test_client().get("/control/requests").close()  # until all is written down
+        left = [one for one in gc.get_objects() if isinstance(one, Exchange)]
+        assert [one.path for one in left if id(one) not in before and one.path == CHAT] == []
+    finally:
+        gc.enable()
