@@ -33,6 +33,8 @@ MAX_STREAM_BYTES = 2 * 1024
 MAX_SECRET = 1024
 """So much more is looked at of what is cut, lest a part of a secret be left at its end."""
 
+_LOOKED_AT = MAX_SHOWN + MAX_SECRET
+
 MAX_REMEMBERED = 4 * 1024
 """Characters of headers that are likely to come again; longer ones would take too much memory."""
 
@@ -103,9 +105,9 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         exchange.path,
         exchange.model or "",
         exchange.origin,
-        headers.get("user-agent", ""),
-        asked.last_user_text() if asked else "",
-        beginning(choices) or (error.message if error else ""),
+        headers.get("user-agent", "")[:_LOOKED_AT],
+        asked.last_user_text()[:_LOOKED_AT] if asked else "",
+        (beginning(choices) or (error.message if error else ""))[:_LOOKED_AT],
     )
     told = _encoded(details).decode()
     request, warning_count = _as_sent(exchange), UNCOUNTED if asked else 0
