@@ -15,10 +15,6 @@ from llm_proxy.settings import ServerSettings
 
 log = logging.getLogger(__name__)
 
-MAX_BODY_CHARACTERS = 64 * 1024
-
-_IN_MESSAGE = ("method", "path", "status")
-
 # What stands before such a name is not looked at: that took time that grew with the square of
 # a long word's length, as in base64.
 _NAMED = r"(?i)((?:api|access|secret|private)[-_]?key|authorization|cookie|password|secret|token)"
