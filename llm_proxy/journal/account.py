@@ -114,10 +114,8 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
     # The rest of what is shown stands in the request, in the details or in the headers.
     looked_at = [exchange.path, exchange.origin, exchange.signed_model or "", told]
     looked_at.append("" if request is None else unmasked(request))
-    if asked is None or asked.previous is not None or error is not None:
+    if asked is None or asked.previous is not None or error is not None or not choices:
         looked_at += [*shown, answered, response]
-    elif not choices:
-        looked_at += [answered, response]
     if not (
         request is not None
         and redacted.clears(sender, again=usual)

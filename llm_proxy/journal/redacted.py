@@ -33,15 +33,13 @@ class AsSent:
 def redacted_document(document: bytes, redacted: Callable[[str], str]) -> str:
     """The JSON of `document`, its strings redacted; what is no JSON becomes one string."""
     text = document.decode(errors="replace")
-    clean = redacted(text)
     try:
         parsed = msgspec.json.decode(document)
-        plain = unmasked(text)
-        if clean != text or redacted(plain) != plain:
+        if any(redacted(form) != form for form in {text, unmasked(text)}):
             # What is right for a text can break JSON: {"token": 5} becomes {"token": ***}.
             text = msgspec.json.encode(_walked(parsed, "", redacted)).decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return msgspec.json.encode(clean).decode()
+        return msgspec.json.encode(redacted(text)).decode()
     return text
 
 
