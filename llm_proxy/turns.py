@@ -16,25 +16,25 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
+from llm_proxy.threads import Threads
+
 AT_MOST_SECONDS = 0.005
 """For how long others wait for one to go on: as long as Python's own interval between threads."""
 
 T = TypeVar("T")
 
 
-class _Seat:
-    """A thread's place: it works when `called`, until there is nothing to do for it."""
+class _Turn:
+    """The turn of one thread, until it has nothing to do any more or has passed it on."""
 
-    __slots__ = ("called", "turns")
+    __slots__ = ("turns",)
 
     def __init__(self, turns: "Turns") -> None:
         self.turns = turns
-        self.called = threading.Lock()
-        self.called.acquire()
 
 
 class _Here(threading.local):
-    seat: _Seat | None = None
+    turn: _Turn | None = None
 
 
 _here = _Here()
@@ -42,13 +42,13 @@ _here = _Here()
 
 def pass_on() -> None:
     """Let others begin: this thread is about to wait. It goes on when it likes."""
-    seat = _here.seat
-    if seat is not None:
-        seat.turns.pass_on(seat)
+    turn = _here.turn
+    if turn is not None:
+        turn.turns.pass_on(turn)
 
 
 class Turns(Executor):
-    """At most so many threads, which are made when they are needed, and kept.
+    """At most so many that work or wait, each in a thread, which is kept for the next.
 
     Somebody has to `look` now and then while any work is `waiting`, as who waits may not know
     that it does: a write to a client that reads nothing.
@@ -58,10 +58,11 @@ class Turns(Executor):
         self._now = now
         self._lock = threading.Lock()
         self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
-        self._resting: list[_Seat] = []
-        self._turn: _Seat | None = None
+        self._threads = Threads("request", idle_seconds=None)
+        self._turn: _Turn | None = None
         self._since = 0.0
-        self._most = self._unmade = most
+        self._free = most
+        self._has_thread = False
         self._over = False
 
     @property
@@ -91,11 +92,11 @@ class Turns(Executor):
                 self._call()
             return bool(self._waiting)
 
-    def pass_on(self, seat: _Seat) -> None:
-        """Let the next work begin if it is the turn of `seat`."""
-        if self._turn is seat:  # it is asked before each piece of a stream: mostly it is not
+    def pass_on(self, turn: _Turn) -> None:
+        """Let the next work begin if `turn` has not been passed on."""
+        if self._turn is turn:  # it is asked before each piece of a stream: mostly it has been
             with self._lock:
-                if self._turn is seat:
+                if self._turn is turn:
                     self._call()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
@@ -106,47 +107,39 @@ class Turns(Executor):
                 self._waiting.popleft()[0].cancel()
 
     def _call(self) -> None:
-        """Give the turn to a thread that rests or a new one, if there is any work and any thread.
+        """Give the turn to a thread, if there is any work and any place.
 
         To be called with the lock.
         """
         self._turn = None
-        if not self._waiting:
+        if not (self._waiting and self._free):
             return
-        if self._resting:
-            seat = self._resting.pop()  # that has worked last: its stack is at hand
-        elif self._unmade:
-            seat = _Seat(self)
-            thread = threading.Thread(target=self._serve, args=(seat,), name="request", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:  # the system has no more of them
-                if self._unmade == self._most:
-                    raise
-                return  # those that are there do it: who passes the turn on has no part in this
-            self._unmade -= 1
-        else:
-            return
-        self._turn, self._since = seat, self._now()
-        seat.called.release()
+        turn = _Turn(self)
+        try:
+            self._threads.run(partial(self._serve, turn))
+        except RuntimeError:
+            if not self._has_thread:
+                raise
+            return  # those that are there do it: who passes the turn on has no part in this
+        self._has_thread = True
+        self._free -= 1
+        self._turn, self._since = turn, self._now()
 
-    def _serve(self, seat: _Seat) -> None:
-        _here.seat = seat
-        while True:
-            seat.called.acquire()
-            while (taken := self._next(seat)) is not None:
-                _do(*taken)
-                taken = None  # what it holds is not to be kept while nothing is done
+    def _serve(self, turn: _Turn) -> None:
+        _here.turn = turn
+        while (taken := self._next(turn)) is not None:
+            _do(*taken)
+            taken = None  # what it holds is not to be kept while nothing is done
 
-    def _next(self, seat: _Seat) -> tuple[Future[Any], Callable[[], Any]] | None:
-        """The work that is next, if it is the turn of `seat`, or nobody's."""
+    def _next(self, turn: _Turn) -> tuple[Future[Any], Callable[[], Any]] | None:
+        """The work that is next, if it is this thread's turn, or nobody's."""
         with self._lock:
-            if self._waiting and self._turn in (seat, None):
-                self._turn, self._since = seat, self._now()
+            if self._waiting and self._turn in (turn, None):
+                self._turn, self._since = turn, self._now()
                 return self._waiting.popleft()
-            if self._turn is seat:
+            if self._turn is turn:
                 self._turn = None
-            self._resting.append(seat)
+            self._free += 1
             return None
 
 

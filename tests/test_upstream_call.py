@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import requests
 
 from llm_proxy.adapter.upstream import Upstream
+from llm_proxy.threads import Threads
 from llm_proxy.upstream.ahead import MAX_HELD_BYTES, CallAhead
 from llm_proxy.upstream.connections import session
-from llm_proxy.upstream.threads import Threads
 from tests.raw_upstream import (
     CHUNKED_HEAD,
     CLOSING_HEAD,

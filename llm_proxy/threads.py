@@ -14,9 +14,12 @@ IDLE_SECONDS = 5.0
 
 
 class Threads:
-    """As many threads as there is work at once; one with nothing to do for a while ends."""
+    """As many threads as there is work at once; one with nothing to do for a while ends.
 
-    def __init__(self, name: str, idle_seconds: float = IDLE_SECONDS) -> None:
+    `idle_seconds` is for how long, None for ever.
+    """
+
+    def __init__(self, name: str, idle_seconds: float | None = IDLE_SECONDS) -> None:
         self._name = name
         self._idle_seconds = idle_seconds
         self._idle: list[SimpleQueue[Work]] = []
@@ -27,7 +30,11 @@ class Threads:
         return len(self._idle)
 
     def run(self, work: Work) -> None:
-        """Have `work` done at once, by a thread that waits or by a new one."""
+        """Have `work` done at once, by a thread that waits or by a new one.
+
+        Raises:
+            RuntimeError: none waits, and the system has no more of them.
+        """
         try:
             waiting = self._idle.pop()  # the one that has worked last: its stack is at hand
         except IndexError:
