@@ -160,9 +160,9 @@ class Upstream:
         else:
             ticket = self._login.ticket(call)
             response = self._put(question, ticket, call)
-            if refused(response) and (other := self._login.renewed(ticket, call)) is not ticket:
-                response.close()
-                response = self._put(question, other, call)
+            if self._settings.login_url and refused(response):
+                response.close()  # first: the login may fail
+                response = self._put(question, self._login.renewed(ticket, call), call)
         account.answered(response.status_code)
         attempt.answered(response.status_code)
         try:
