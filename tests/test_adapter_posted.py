@@ -29,6 +29,8 @@ def test_a_document_is_posted_as_json_and_answered() -> None:
         (head("Content-Type: text/html", "Connection: close"), "text/html instead of app"),
         (head("Connection: close", status="500 No"), "HTTP status 500"),
         (ANSWER + b" " * 1000, "larger than STREAM_MAX_EVENT_BYTES"),
+        (ANSWER[:-1], "no JSON"),  # which HTTP cannot tell from a whole one
+        (ANSWER + b"\xff", "no JSON"),
         (b"", "without an answer in HTTP"),
     ],
 )

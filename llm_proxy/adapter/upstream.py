@@ -132,7 +132,9 @@ class Upstream:
                 with self._breaker.attempt() as attempt, failures.translated(account):
                     ask = partial(self._ask, question, authorization, account, attempt)
                     with self._called(ask) as (call, patience):
-                        return whole(call, patience, self._settings.max_event_bytes)
+                        answer = whole(call, patience, self._settings.max_event_bytes)
+                    failures.check_json(answer)
+                    return answer
             finally:
                 self._gate.leave()
 
