@@ -48,7 +48,9 @@ class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
         self.wsgi: Application = _taking_turns(self.wsgi)
 
     def handle(self, listener: Any, client: socket, addr: Any) -> None:
-        super().handle(listener, _Connection(fileno=client.detach()), addr)
+        if not self.cfg.is_ssl:  # what encrypts would be lost with its socket
+            client = _Connection(fileno=client.detach())
+        super().handle(listener, client, addr)
 
     @contextmanager
     def timeout_ctx(self) -> Iterator[None]:
