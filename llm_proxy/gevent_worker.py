@@ -56,7 +56,8 @@ class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
     def timeout_ctx(self) -> Iterator[None]:
         """Wait for the next request on a connection, as long as that is wanted."""
         gevent.sleep(A_TURN)
-        with gevent.Timeout(self.cfg.keepalive, False) as timeout:
+        seconds = self.cfg.keepalive if self.alive else min(self.cfg.keepalive, LINGER_SECONDS)
+        with gevent.Timeout(seconds, False) as timeout:
             self._idle[timeout] = gevent.getcurrent()
             try:
                 yield
