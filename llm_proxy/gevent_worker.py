@@ -48,13 +48,16 @@ class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
         self.wsgi: Application = _taking_turns(self.wsgi)
 
     def handle(self, listener: Any, client: socket, addr: Any) -> None:
-        super().handle(listener, _Connection(fileno=client.detach()), addr)
+        if not self.cfg.is_ssl:  # what encrypts would be lost with its socket
+            client = _Connection(fileno=client.detach())
+        super().handle(listener, client, addr)
 
     @contextmanager
     def timeout_ctx(self) -> Iterator[None]:
         """Wait for the next request on a connection, as long as that is wanted."""
         gevent.sleep(A_TURN)
-        with gevent.Timeout(self.cfg.keepalive, False) as timeout:
+        seconds = self.cfg.keepalive if self.alive else min(self.cfg.keepalive, LINGER_SECONDS)
+        with gevent.Timeout(seconds, False) as timeout:
             self._idle[timeout] = gevent.getcurrent()
             try:
                 yield

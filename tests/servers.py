@@ -32,7 +32,7 @@ FLASK = (sys.executable, "-m", "flask", "--env-file", ".flaskenv", "run", "--por
 MOCK = (sys.executable, "-m", "llm_proxy", "mock", "--port", "0")
 ADAPTER = (sys.executable, "-m", "llm_proxy", "adapter", "--port", "0")
 
-_ADDRESS = re.compile(r"(?:Listening at:|Running on) (http://[\w.:\[\]]+)")
+_ADDRESS = re.compile(r"(?:Listening at:|Running on) (https?://[\w.:\[\]]+)")
 
 
 class StartError(RuntimeError):

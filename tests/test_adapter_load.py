@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import pytest
@@ -218,6 +218,29 @@ def test_a_probe_that_fails_or_is_given_up_leaves_it_open() -> None:
     failed(breaker)  # the next probe
     with pytest.raises(UpstreamDown):
         breaker.check()
+
+
+def test_a_probe_that_was_answered_does_not_hold_up_the_next() -> None:
+    """Its stream may go on for long, while a question from before ends in a failure."""
+    breaker = Breaker(1, 0.0)
+    with ExitStack() as stream:
+        with pytest.raises(UpstreamError, match="y"), breaker.attempt():  # noqa: PT012
+            failed(breaker)
+            stream.enter_context(breaker.attempt()).answered(200)
+            raise UpstreamError("y")
+        breaker.check()
+
+
+def test_the_end_of_a_probe_that_was_answered_lets_no_second_one_through() -> None:
+    breaker = Breaker(1, 0.0)
+    failed(breaker)
+    with ExitStack() as second:
+        with breaker.attempt() as first:
+            first.answered(200)
+            failed(breaker)
+            second.enter_context(breaker.attempt())
+        with pytest.raises(UpstreamDown):
+            breaker.check()
 
 
 @contextmanager

@@ -109,7 +109,7 @@ def api() -> Iterator[Guarded]:
 
 def settings_of(api: Guarded, **fields: Any) -> AdapterSettings:
     login = {"login_url": f"{api.url}/login", "login_body": json.dumps(LOGIN)}
-    return settings_for(f"{api.url}/stream", **{**login, **fields})
+    return settings_for(**{"url": f"{api.url}/stream", **login, **fields})
 
 
 def source_of(api: Guarded, **fields: Any) -> LegacySource:
@@ -258,6 +258,20 @@ def test_whatever_the_login_answers_is_survived(api: Guarded, document: bytes) -
     api.answers = lambda _: (200, {}, document)
     with pytest.raises(UpstreamError):
         answer(source_of(api, login_path="token"))
+
+
+def test_a_question_that_was_refused_is_let_go_though_no_other_login_can_be_made(
+    api: Guarded,
+) -> None:
+    """Even while the error is kept, as the login keeps its last one."""
+    first = api.answers
+    api.answers = lambda session: first(session) if session == "s1" else (500, {}, b"")
+    with raw_upstream(head("Content-Length: 9", status="401 No"), Act.AWAIT_CLOSE) as upstream:
+        settings = settings_of(api, url=upstream.url)
+        with pytest.raises(UpstreamError, match="login") as caught:
+            list(Upstream(settings).payloads("why?"))
+        assert upstream.left.wait(1.0)
+        assert caught.value.code == "upstream_login"
 
 
 def test_those_who_waited_for_a_login_that_failed_do_not_try_in_their_turn(api: Guarded) -> None:

@@ -57,6 +57,20 @@ def test_idle_connections_do_not_hold_up_the_end() -> None:
         assert server.process.wait(PATIENCE_SECONDS) == 0
 
 
+def test_connections_that_become_idle_later_do_not_hold_up_the_end_either() -> None:
+    with (
+        running_gevent(MOCK_REPLY="echo", MOCK_TOKENS_PER_SECOND="10") as server,
+        new_session() as session,
+    ):
+        asking = chat_document("one two three four " * 10, stream=True)
+        with session.post(f"{server.url}{CHAT}", json=asking, stream=True) as answer:
+            pieces = answer.iter_content(None)
+            assert next(pieces)
+            server.process.terminate()
+            assert b"".join(pieces).endswith(b"data: [DONE]\n\n")
+        assert server.process.wait(PATIENCE_SECONDS) == 0
+
+
 @pytest.mark.parametrize("name", ["gevent", "llm_proxy.gevent_worker.StreamWorker"])
 def test_a_worker_class_that_patches_too_late_is_refused(name: str) -> None:
     process = ended((*GUNICORN, "--worker-class", name))

@@ -5,12 +5,14 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from openai import DefaultHttpxClient, OpenAI
 
+from tests.builders import chat_document
 from tests.raw_client import sent
 from tests.servers import PATIENCE_SECONDS, Running, Server, new_session
 
@@ -189,6 +191,19 @@ def test_a_client_that_leaves_before_the_first_word_is_noticed_at_once(
         assert silent.request("GET", "/health").status_code == 200  # so it has begun
     asked_so = f" 499 model=gpt-4o stream={str(stream).lower()} "
     silent.wait_for_log(lambda line: has_left(line) and asked_so in line)
+
+
+def test_streams_are_served_by_https_too(gunicorn: Running, certificate: Path) -> None:
+    files = ("--certfile", str(certificate), "--keyfile", str(certificate))
+    with gunicorn(*files, MOCK_REPLY="echo") as server, new_session() as session:
+        for _ in range(2):
+            answer = session.post(
+                f"{server.url}{CHAT}",
+                json=chat_document("hi", stream=True),
+                timeout=PATIENCE_SECONDS,
+                verify=str(certificate),
+            )
+            assert (answer.status_code, answer.content[-14:]) == (200, b"data: [DONE]\n\n")
 
 
 def test_a_stream_leaves_the_connection_fit_for_the_next_request(hesitant: Server) -> None:

@@ -2,9 +2,11 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import pytest
 import requests
 
 from llm_proxy.adapter.upstream import Upstream
@@ -158,6 +160,34 @@ def test_who_reads_ahead_knows_when_a_piece_came_and_holds_little() -> None:
         asked_at = time.monotonic()
         assert received(call)
         assert call.arrived_at < asked_at - 0.2
+
+
+class LookedAway(threading.Condition):
+    """A condition that runs `meanwhile`, once, as soon as whoever waited for it has let it go."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__()
+        self._meanwhile: Callable[[], None] | None = meanwhile
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+
+
+def test_a_piece_that_comes_just_before_the_body_breaks_off_is_not_lost() -> None:
+    """Both come after the caller has looked for a piece in vain."""
+    call = CallAhead(lambda _: requests.Response())
+
+    def last() -> None:
+        call._keep(b"last")
+        call._break_off(ConnectionResetError())
+
+    call._changed = LookedAway(last)
+    assert [call.receive(0.0), call.receive(0.0)] == [None, b"last"]
+    with pytest.raises(ConnectionResetError):
+        call.receive(0.0)
 
 
 def test_who_reads_ahead_gets_all_of_it_and_then_the_end() -> None:

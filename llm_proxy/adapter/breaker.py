@@ -34,7 +34,7 @@ class Breaker:
         self._seconds = seconds
         self._failures = 0
         self._opened_at: float | None = None
-        self._probing = False
+        self._probe: Attempt | None = None  # until it is answered, or over
         self._lock = threading.Lock()
 
     def check(self) -> None:
@@ -53,10 +53,11 @@ class Breaker:
         Raises:
             UpstreamDown: it may not be asked.
         """
+        attempt = Attempt(self._revived)
         with self._lock:
             self._check()
-            probe = self._probing = self._opened_at is not None
-        attempt = Attempt(self._revived)
+            if self._opened_at is not None:
+                self._probe = attempt
         try:
             yield attempt
         except UpstreamError:
@@ -64,12 +65,13 @@ class Breaker:
                 self._failed()
             raise
         finally:
-            if probe:
-                self._probing = False
+            with self._lock:
+                if self._probe is attempt:
+                    self._probe = None
 
     def _revived(self) -> None:
         with self._lock:
-            self._failures, self._opened_at = 0, None
+            self._failures, self._opened_at, self._probe = 0, None, None
 
     def _failed(self) -> None:
         with self._lock:
@@ -80,7 +82,7 @@ class Breaker:
     def _check(self) -> None:
         if self._opened_at is None:
             return
-        if time.monotonic() >= self._opened_at + self._seconds and not self._probing:
+        if time.monotonic() >= self._opened_at + self._seconds and self._probe is None:
             return
         raise UpstreamDown(
             "The legacy search API has failed several times in a row and is left alone for as "

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
 import requests
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
@@ -86,6 +87,21 @@ def check_answer(response: requests.Response, accepted: str, credentials: str) -
             "Check that STREAM_URL is the right address, and that its login is valid.",
             code="upstream_not_a_stream",
         )
+
+
+def check_json(document: bytes) -> None:
+    """Refuse what is called JSON and is none: half of it is, where the connection ends a body.
+
+    Raises:
+        UpstreamError: it is none.
+    """
+    try:
+        msgspec.json.decode(document)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise UpstreamError(
+            "The legacy search API answered with what is no JSON, though it says so. "
+            "Look into its log, and into that of what stands between."
+        ) from None
 
 
 @contextmanager

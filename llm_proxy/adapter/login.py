@@ -66,11 +66,11 @@ class Login:
         return self._ticket or self._renewed(None, call)
 
     def renewed(self, refused: Ticket, call: Call) -> Ticket:
-        """Another one in place of `refused`, which it is where there is no login to be made.
+        """Another one in place of `refused`, by a login request, which has to be configured.
 
         Raises: as `ticket`.
         """
-        return self._renewed(refused, call) if self._settings.login_url else refused
+        return self._renewed(refused, call)
 
     def _renewed(self, refused: Ticket | None, call: Call) -> Ticket:
         seen = self._attempts

@@ -82,7 +82,8 @@ def whole(call: Call, patience: Patience, max_bytes: int) -> bytes:
         Exception: what the call raised.
     """
     received = bytearray()
-    while (piece := call.receive(patience.left())) != b"":
+    # In turns, as another limit may be the next one by the time this one would be reached.
+    while (piece := call.receive(min(TURN_SECONDS, patience.left()))) != b"":
         if piece:
             patience.received()
             received += piece

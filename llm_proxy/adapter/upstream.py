@@ -132,7 +132,9 @@ class Upstream:
                 with self._breaker.attempt() as attempt, failures.translated(account):
                     ask = partial(self._ask, question, authorization, account, attempt)
                     with self._called(ask) as (call, patience):
-                        return whole(call, patience, self._settings.max_event_bytes)
+                        answer = whole(call, patience, self._settings.max_event_bytes)
+                    failures.check_json(answer)
+                    return answer
             finally:
                 self._gate.leave()
 
@@ -160,9 +162,9 @@ class Upstream:
         else:
             ticket = self._login.ticket(call)
             response = self._put(question, ticket, call)
-            if refused(response) and (other := self._login.renewed(ticket, call)) is not ticket:
-                response.close()
-                response = self._put(question, other, call)
+            if self._settings.login_url and refused(response):
+                response.close()  # first: the login may fail
+                response = self._put(question, self._login.renewed(ticket, call), call)
         account.answered(response.status_code)
         attempt.answered(response.status_code)
         try:

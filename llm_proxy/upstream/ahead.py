@@ -34,8 +34,8 @@ class CallAhead(Call):
                 self._held_bytes -= len(piece)
                 self._changed.notify_all()
                 return piece
-        if self._broke_off is not None:
-            raise self._broke_off
+            if self._broke_off is not None:  # asked later, it may have come behind a piece
+                raise self._broke_off
         return None
 
     def give_up(self) -> None:
@@ -50,9 +50,7 @@ class CallAhead(Call):
                 if piece is not None:
                     self._keep(piece)
         except Exception as error:
-            with self._changed:
-                self._broke_off = error
-                self._changed.notify_all()
+            self._break_off(error)
         finally:
             super().give_up()
 
@@ -62,3 +60,8 @@ class CallAhead(Call):
             self._held_bytes += len(piece)
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._held_bytes < MAX_HELD_BYTES or self._given_up)
+
+    def _break_off(self, error: Exception) -> None:
+        with self._changed:
+            self._broke_off = error
+            self._changed.notify_all()
