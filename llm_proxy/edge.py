@@ -56,6 +56,7 @@ class Edge:
             exchange.record = self.journal.record
             exchange.namespace = namespace_of(incoming.headers)
             exchange.keep_bytes = MAX_ANSWER_BYTES
+            exchange.course.keeps = True
             exchange.trace = Trace(incoming.headers, incoming.query, incoming.peer)
         return exchange
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from llm_proxy.chat_request import ChatRequest
+from llm_proxy.course import Course
 from llm_proxy.errors import (
     ClientGone,
     FaultNotPossible,
@@ -20,7 +21,6 @@ from llm_proxy.errors import (
 )
 from llm_proxy.ids import made_up
 from llm_proxy.reply import Events, Fact, FinishReason, Noted, Usage, WireFault
-from llm_proxy.ticks import Ticks
 from llm_proxy.trace import Trace
 
 Outcome = Literal["done", "refused", "failed", "upstream failed", "client gone", "scripted"]
@@ -64,8 +64,8 @@ class Exchange:
     `route` is the rule of the URL that fits the path, or empty. `origin` tells which source
     answered; `signed_model` is the model that the source put under its reply, `reasons` are why
     its choices ended. `size` is the bytes of the answer's body, which is itself kept only where
-    `keep_bodies` says so. `came_at` is in Unix seconds; `began` is the same moment on the clock
-    of `ticks`, which tell when the pieces of a stream were sent. `open` tells of a stream.
+    `keep_bodies` says so. `came_at` is in Unix seconds; `began` is the same moment on the
+    monotonic clock. `course` tells what came of a stream, and when; `open` that it is one.
     `headers` go out with the answer. `asked` is the request as the server understood it, `notes`
     are what sources told of how they did, `fault` is what was made to go wrong, `error` what did.
     `observers` are told how it goes on. `record` has the exchange written down, as one that ended
@@ -95,7 +95,7 @@ class Exchange:
     error: ProxyError | None = None
     stream: bool = False
     open: bool = False
-    ticks: Ticks = field(default_factory=Ticks)
+    course: Course = field(default_factory=Course)
     reasons: list[FinishReason] = field(default_factory=list)
     usage: Usage | None = None
     size: int = 0

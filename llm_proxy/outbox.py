@@ -30,8 +30,9 @@ class Outbox:
 
     def rest(self, events: bytes = b"") -> Sequence[bytes]:
         """All that is left, and `events` behind it."""
-        held, self._held = self._held, b""
-        return portions(held + events)
+        if self._held:
+            events, self._held = self._held + events, b""
+        return portions(events)
 
     def __len__(self) -> int:
         return len(self._held)

@@ -38,9 +38,11 @@ from llm_proxy.reply import (
     WireFault,
 )
 from llm_proxy.runs import singly
-from llm_proxy.trace import MAX_EVENT_BYTES, Trace
 
 log = logging.getLogger(__name__)
+
+MAX_EVENT_BYTES = 4 * 1024 * 1024
+"""On the wire, after which no more events of a reply are kept."""
 
 RESET_SECONDS = 1.0
 """For how long a reset of the connection may take: more than a way there and back."""
@@ -122,22 +124,18 @@ class EventStream(AnswerInPieces):
         failure: ProxyError
         try:
             for event in self._from_the_first():
-                if isinstance(event, Waiting):  # the first question, as it comes with each chunk
-                    if outbox:
-                        yield from outbox.rest()
-                    continue
-                if isinstance(event, ASIDES):
+                if isinstance(event, TextRun):  # the most frequent first: each question costs
+                    self._note(event)
+                    yield from outbox.put(self._encoder.encode_run(event))
+                elif isinstance(event, Waiting):
+                    yield from outbox.rest()
+                elif isinstance(event, ASIDES):
                     yield from outbox.rest()
                     if written := self._between(event):
                         yield written
-                    continue
-                if trace is not None:
-                    self._note(event, trace, len(outbox))
-                if isinstance(event, TextRun):
-                    yield from outbox.put(self._encoder.encode_run(event))
                 else:
+                    self._note(event)
                     yield from outbox.put(self._encoder.encode(event))
-                self._account(event)
             exchange.ending("done" if self._fault is None else "scripted")
             yield from outbox.rest(self._encoder.end())
             exchange.outcome = "done"
@@ -172,31 +170,18 @@ class EventStream(AnswerInPieces):
                 self._end_connection(reset=False)
         return b""
 
-    def _note(self, event: Said | TextRun, trace: Trace, held: int) -> None:
-        """Keep the event for the journal, as long as there is room."""
-        if self._exchange.size + held < MAX_EVENT_BYTES:
-            trace.events.append(event)
-            trace.at.append(self._clock.now())
-        else:
-            trace.left_out += len(event.pieces) if isinstance(event, TextRun) else 1
-
-    def _account(self, event: Said | TextRun) -> None:
-        """Count what was sent, and keep what is to be logged."""
+    def _note(self, event: Said | TextRun) -> None:
+        """Keep what is told of an event later, as long as there is room."""
         exchange = self._exchange
-        match event:
-            case TextRun(pieces):
-                exchange.ticks.sent(len(pieces))
-                if exchange.keep_bodies:
-                    exchange.said("".join(pieces))
-            case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
-                exchange.ticks.sent(1)
-                exchange.said(text)
-            case ToolCallDelta():
-                exchange.ticks.sent(1)
-                exchange.said(event.arguments)
-            case Finish(reason, usage):
-                exchange.usage = usage
-                exchange.reasons.append(reason)
+        if exchange.size < MAX_EVENT_BYTES:
+            exchange.course.came(event, self._clock.now())
+        else:
+            exchange.course.leave_out(event)
+        if exchange.keep_bodies:
+            exchange.said(_text_of(event))
+        if isinstance(event, Finish):
+            exchange.usage = event.usage
+            exchange.reasons.append(event.reason)
 
     def _from_the_first(self) -> Iterable[Event | Waiting]:
         """What is left of the reply; one by one where something is to go wrong behind so many."""
@@ -204,3 +189,16 @@ class EventStream(AnswerInPieces):
             return ()
         events: Iterable[Event | Waiting] = chain((self._first,), self._events)
         return events if self._fault is None else singly(cast(Iterable[Event], events))
+
+
+def _text_of(event: Said | TextRun) -> str:
+    """What an event says."""
+    match event:
+        case TextRun(pieces):
+            return "".join(pieces)
+        case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
+            return text
+        case ToolCallDelta():
+            return event.arguments
+        case _:
+            return ""

@@ -10,13 +10,14 @@ from werkzeug.test import TestResponse
 
 from llm_proxy import create_app
 from llm_proxy.chat_request import ChatRequest, Message
+from llm_proxy.course import Course
 from llm_proxy.mock.decisions import Decisions
 from llm_proxy.mock.faults.precedence import Faults
 from llm_proxy.mock.fixtures.library import Fixtures
 from llm_proxy.mock.fixtures.replies import utc_now
 from llm_proxy.mock.source import MockSource
 from llm_proxy.openai_api.surface import Stamp
-from llm_proxy.reply import Event, Events
+from llm_proxy.reply import Event, Events, Said, TextRun
 from llm_proxy.settings import MockSettings, Settings, from_env
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.state import SqliteState
@@ -54,6 +55,15 @@ def stream_of(events: Iterable[Event | Exception]) -> Events:
         if isinstance(event, Exception):
             raise event
         yield event
+
+
+def course_of(events: Iterable[Said | TextRun], at: Callable[[int], float] = float) -> Course:
+    """The course of a reply whose events came at these moments, with all that was said."""
+    course = Course()
+    course.keeps = True
+    for number, event in enumerate(events):
+        course.came(event, at(number))
+    return course
 
 
 def empty_state() -> SqliteState:

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from llm_proxy.exchange import Exchange
 from llm_proxy.metrics.counted import Counted
-from llm_proxy.reply import Fact, Usage
+from llm_proxy.reply import Fact, TextDelta, TextRun, Usage
 from tests.servers import ROOT
 
 DASHBOARD = json.loads((ROOT / "examples" / "grafana" / "dashboard.json").read_text())
@@ -31,8 +31,8 @@ def labels_told() -> dict[str, set[str]]:
     exchange.notes += [{"fixture": "missed"}, upstream, {"upstream_end": "upstream_down"}]
     exchange.usage = Usage(1, 1)
     exchange.streams()
-    exchange.ticks.sent(1)
-    exchange.ticks.sent(2)
+    exchange.course.came(TextDelta("a"), 0.0)
+    exchange.course.came(TextRun(("b", "c")), 1.0)
     exchange.end()
     families = text_string_to_metric_families(counted.exposed("")[0].decode())
     return {sample.name: set(sample.labels) for family in families for sample in family.samples}

@@ -17,7 +17,7 @@ from llm_proxy.logs import Redactor
 from llm_proxy.openai_api.again import understood_again
 from llm_proxy.reply import Finish, Said, TextDelta, TextRun
 from llm_proxy.trace import MAX_ANSWER_BYTES, Trace
-from tests.builders import chat_document
+from tests.builders import chat_document, course_of
 
 UNDERSTANDING = partial(understood_again, {"/": ("gpt-4o",)})
 CHAT = "/v1/chat/completions"
@@ -35,14 +35,11 @@ def answered(
 ) -> Exchange:
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
     trace = Trace(headers)
-    trace.events, trace.at, trace.pieces = (
-        events,
-        [float(n) for n in range(len(events))],
-        [response],
-    )
+    trace.pieces = [response]
     exchange = Exchange(
         method="POST", path=CHAT, tell=lambda _: None, trace=trace, request_body=body, over=True
     )
+    exchange.course = course_of(events)
     if (found := UNDERSTANDING(CHAT, body)) is not None:
         exchange.asked, objections = found
         exchange.model = exchange.asked.model

@@ -17,6 +17,7 @@ from llm_proxy.reply import Event, Finish, ReasoningDelta, Said, TextDelta, Tool
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.journal import SqliteJournal
 from llm_proxy.trace import Trace
+from tests.builders import course_of
 
 
 def exchange(body: bytes = b"", **fields: Any) -> Exchange:
@@ -188,9 +189,8 @@ def test_progress_is_waited_for_and_the_dead_are_not() -> None:
     ],
 )
 def test_a_time_line_is_read_as_it_was_kept(events: list[Said], line: str) -> None:
-    at = [10.0 + number / 4 for number in range(len(events))]
-    kept = timeline.kept(events, at, 10.0, timeline.plain(events, at))
-    read = timeline.read(kept)
+    course = course_of(events, lambda number: 10.0 + number / 4)
+    read = timeline.read(timeline.kept(course.so_far(), 10.0))
     assert [one.ms for one in read] == [number * 250.0 for number in range(len(events))]
     assert [one.kind for one in read] == [word.split()[0] for word in line.split(", ") if word]
 
@@ -198,9 +198,7 @@ def test_a_time_line_is_read_as_it_was_kept(events: list[Said], line: str) -> No
 @pytest.mark.parametrize("more", [[], [ReasoningDelta("x")]])
 def test_a_long_time_line_is_thinned_and_loses_no_character(more: list[Event]) -> None:
     events: list[Any] = [*more, *(TextDelta("ab") for _ in range(9_999)), Finish()]
-    at = [float(number) for number in range(len(events))]
-    kept = timeline.kept(events, at, 0.0, timeline.plain(events, at))
-    read = timeline.read(kept)
+    read = timeline.read(timeline.kept(course_of(events).so_far(), 0.0))
     assert len(read) <= timeline.MAX_TIMED + 1
     assert sum(one.characters for one in read if one.kind == "text") == 2 * 9_999
     assert [one.ms for one in read] == sorted(one.ms for one in read)

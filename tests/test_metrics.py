@@ -15,8 +15,7 @@ from llm_proxy.metrics.counted import Counted
 from llm_proxy.metrics.ended import gaps
 from llm_proxy.metrics.histogram import BulkHistogram
 from llm_proxy.metrics.labels import MAX_VALUES, Bounded
-from llm_proxy.reply import Fact
-from llm_proxy.ticks import MAX_TICKS
+from llm_proxy.reply import Annotations, Fact, Finish, ReasoningDelta, TextDelta, TextRun
 from tests.builders import chat_document, client, read
 from tests.fixtures import fixture, fixture_client
 from tests.scraped import samples, value
@@ -213,16 +212,16 @@ def numbers(registry: CollectorRegistry) -> list[tuple[str, dict[str, str], floa
     return [(one.name, one.labels, one.value) for one in found if one.name != "gaps_created"]
 
 
-def test_of_an_endless_stream_the_last_moments_are_kept() -> None:
-    counting, endless = counted(), exchange(model="gpt-4o")
-    endless.observers = (counting,)
-    endless.streams()
-    for _ in range(MAX_TICKS + 5):
-        endless.ticks.sent(1)
-    endless.end()
+def test_only_what_is_a_piece_of_a_stream_is_a_chunk() -> None:
+    counting, streamed = counted(), exchange(model="gpt-4o")
+    streamed.observers = (counting,)
+    streamed.streams()
+    for event in (TextDelta("a"), TextRun(("b", "c")), Annotations(()), ReasoningDelta("d")):
+        streamed.course.came(event, 0.0)
+    streamed.course.came(Finish(), 0.0)
+    streamed.end()
     text = exposed(counting)
-    assert len(endless.ticks.moments) == MAX_TICKS
-    assert value(text, "llm_proxy_inter_chunk_seconds_count") == MAX_TICKS - 1
+    assert value(text, "llm_proxy_inter_chunk_seconds_count") == 3
     assert value(text, "llm_proxy_time_to_first_token_seconds_count") == 1
 
 

@@ -77,10 +77,8 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
     trace = exchange.trace
     assert trace is not None
     over = exchange.over  # before all that changes until it is
-    at = trace.at[:]  # before the events, one more of which may just be coming
-    events = trace.events[: len(at)]
-    said = timeline.plain(events, at) if events else None
-    choices = folded(trace, events, said)
+    so_far = exchange.course.so_far()
+    choices = folded(trace.reply, so_far)
     asked, usage, error = exchange.asked, exchange.usage, exchange.error
     headers = trace.headers
     most = MAX_STREAM_BYTES if exchange.open else MAX_ANSWER_BYTES
@@ -94,7 +92,7 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         reply=_Reply(choices) if choices else None,
         reasoning_tokens=usage.reasoning_tokens if usage else 0,
         cached_tokens=usage.cached_tokens if usage else 0,
-        events_left_out=trace.left_out,
+        events_left_out=exchange.course.left_out,
     )
     usual = sum(map(len, headers)) + sum(map(len, headers.values())) <= MAX_REMEMBERED
     sender = (_sender if usual else _sender.__wrapped__)(tuple(headers.items()))
@@ -153,17 +151,17 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         exchange.ended_as or exchange.outcome,
         over,
         origin,
-        _ms(at[0] - exchange.began) if at else None,
+        _ms(so_far.moments[0] - exchange.began) if so_far.moments else None,
         _ms(exchange.seconds if over else exchange.elapsed_seconds()),
         None if usage is None else usage.prompt_tokens,
         None if usage is None else usage.completion_tokens,
-        trace.left_out + timeline.count(events, said),
+        exchange.course.left_out + so_far.pieces,
         warning_count,
         client[:MAX_SHOWN],
         question[:MAX_SHOWN],
         answer[:MAX_SHOWN],
     )
-    line = timeline.kept(events, at, exchange.began, said)
+    line = timeline.kept(so_far, exchange.began)
     return Account(listed, sender, told, answered, response[:most], line)
 
 

@@ -7,10 +7,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from llm_proxy.chat_request import ToolCall
+from llm_proxy.course import SoFar
 from llm_proxy.folding import collect
-from llm_proxy.journal.timeline import Plain
-from llm_proxy.reply import Choice, FinishReason, Said, TextRun
-from llm_proxy.trace import Trace
+from llm_proxy.reply import Choice, FinishReason, Reply, TextDelta
 
 MAX_SAID = 64 * 1024
 """Characters that are kept of each text of a reply."""
@@ -40,14 +39,15 @@ NOTHING_SAID: Mapping[str, Any] = {
 """A choice in which nothing was said, as it is shown."""
 
 
-def folded(trace: Trace, events: Sequence[Said | TextRun], said: Plain | None) -> list[Folded]:
-    """The choices of the reply, which has come to these `events`, and is maybe one text."""
-    if said is not None:  # is folded at once
-        reason = said.finish.reason if said.finish else None
-        return [_choice(Choice(("".join(said.pieces),)), reason)]
-    if trace.reply is None and not events:
-        return []
-    reply = trace.reply or collect(events)
+def folded(reply: Reply | None, so_far: SoFar) -> list[Folded]:
+    """The choices of the whole `reply`, or of what has come of one by now."""
+    if reply is None and so_far.is_one_text:  # is folded at once
+        if not so_far.moments:
+            return []
+        reason = so_far.finish.reason if so_far.finish else None
+        return [_choice(Choice(("".join(so_far.texts),)), reason)]
+    if reply is None:
+        reply = collect([*map(TextDelta, so_far.texts), *so_far.events])
     return [_choice(choice, choice.reason) for choice in reply.choices]
 
 

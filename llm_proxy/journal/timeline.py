@@ -3,14 +3,15 @@
 What is done for each event here counts: a reply has thousands of them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain, pairwise, repeat
-from operator import attrgetter
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
+from llm_proxy.course import SoFar
 from llm_proxy.reply import (
     Annotations,
     Finish,
@@ -36,9 +37,6 @@ _KINDS: dict[type[Said], Kind] = {
     Finish: "finish",
 }
 
-_TEXT_OF: Callable[[Any], str] = attrgetter("text")
-_CHOICE_OF: Callable[[Any], int] = attrgetter("choice")
-
 
 class Timed(Struct, array_like=True, gc=False):
     """An event: milliseconds since the request came, what it was, and its length.
@@ -53,27 +51,16 @@ class Timed(Struct, array_like=True, gc=False):
     characters: int
 
 
-class Plain(Struct, gc=False):
-    """What is known of a reply that is one text.
+class _KeptPlain(Struct, array_like=True, tag="plain"):
+    """The time line of a reply that is one text; of its pieces there are the lengths.
 
-    `at` are the moments at which something came: with each of them came the next so many of
-    the `pieces` as `counts` tells, or one, if it tells nothing. A last moment without a piece is
-    that of the `finish`.
+    `at` are the moments as the machine writes them: to look at each would take longer.
     """
 
-    pieces: list[str]
-    at: list[float]
-    counts: list[int]
-    finish: Finish | None
-
-
-class _KeptPlain(Struct, array_like=True, tag="plain"):
-    """The time line of such a reply; of the pieces there are the lengths."""
-
     began: float
-    at: list[float]
-    lengths: list[int]
-    counts: list[int]
+    at: bytes
+    lengths: Sequence[int]
+    counts: Sequence[int]
 
 
 class _KeptMixed(Struct, array_like=True, tag="mixed"):
@@ -82,56 +69,30 @@ class _KeptMixed(Struct, array_like=True, tag="mixed"):
     line: list[Timed]
 
 
-def plain(events: Sequence[Said | TextRun], at: Sequence[float]) -> Plain | None:
-    """The reply whose `events` came `at` these moments, if it is one text, finished or not."""
-    types = list(map(type, events))  # most often all are alike, which is seen at once
-    last = events[-1] if events else None
-    finish = last if isinstance(last, Finish) else None
-    said = len(types) - (finish is not None)
-    runs = types.count(TextRun)
-    if not said or types.count(TextDelta) + runs != said or any(map(_CHOICE_OF, events)):
-        return None
-    if not runs:
-        return Plain(list(map(_TEXT_OF, events[:said])), list(at), [], finish)
-    pieces: list[str] = []
-    counts: list[int] = []
-    for event in events[:said]:
-        before = len(pieces)
-        pieces += event.pieces if isinstance(event, TextRun) else (_TEXT_OF(event),)
-        counts.append(len(pieces) - before)
-    return Plain(pieces, list(at), counts, finish)
-
-
-def count(events: Sequence[Said | TextRun], said: Plain | None) -> int:
-    """How many events there were, those of runs each by itself."""
-    if said is not None:
-        return len(said.pieces) + (said.finish is not None)
-    return sum(len(one.pieces) if isinstance(one, TextRun) else 1 for one in events)
-
-
-def kept(
-    events: Sequence[Said | TextRun], at: Sequence[float], began: float, said: Plain | None
-) -> bytes:
-    """The time line of `events`, which came `at` these moments, as bytes to be kept.
-
-    Moments are counted from `began`. A reply that is one text, `said`, is kept as such.
-    """
-    if not events:
+def kept(so_far: SoFar, began: float) -> bytes:
+    """The time line of a reply as bytes to be kept; its moments are counted from `began`."""
+    if not so_far.moments:
         return b""
-    if said is not None:
-        lengths = list(map(len, said.pieces))
-        if len(said.at) <= MAX_TIMED:
-            return msgspec.msgpack.encode(_KeptPlain(began, said.at, lengths, said.counts))
-        moments = list(_each(said.at, said.counts))
-        finished = said.at[len(said.counts or lengths) :]
+    lengths = list(map(len, so_far.texts))
+    at, counts = so_far.moments, so_far.counts
+    apart = len(counts or lengths)  # the moments of the text
+    if so_far.is_one_text:
+        if len(at) <= MAX_TIMED:
+            return msgspec.msgpack.encode(_KeptPlain(began, at.tobytes(), lengths, counts))
+        moments = list(_each(at[:apart], counts))
         stride = -(-len(lengths) // MAX_TIMED)
         ends = list(accumulate(lengths, initial=0))
         merged = [later - earlier for earlier, later in pairwise([*ends[:-1:stride], ends[-1]])]
-        times = moments[: len(lengths) : stride] + finished
-        return msgspec.msgpack.encode(_KeptPlain(began, times, merged, []))
+        times = array("d", [*moments[::stride], *at[apart:]])
+        return msgspec.msgpack.encode(_KeptPlain(began, times.tobytes(), merged, []))
+    ms = [round((moment - began) * 1000, 2) for moment in at]
     line = [
-        Timed(round((moment - began) * 1000, 2), *what)
-        for event, moment in zip(events, at, strict=False)
+        Timed(moment, "text", 0, length)
+        for moment, length in zip(_each(ms[:apart], counts), lengths, strict=True)
+    ]
+    line += [
+        Timed(moment, *what)
+        for event, moment in zip(so_far.events, ms[apart:], strict=True)
         for what in _what(event)
     ]
     return msgspec.msgpack.encode(_KeptMixed(_bounded(line)))
@@ -144,7 +105,7 @@ def read(line: bytes) -> list[Timed]:
     known = msgspec.msgpack.decode(line, type=_KeptPlain | _KeptMixed)
     if isinstance(known, _KeptMixed):
         return known.line
-    ms = [round((moment - known.began) * 1000, 2) for moment in known.at]
+    ms = [round((moment - known.began) * 1000, 2) for moment in array("d", known.at)]
     said = [
         Timed(moment, "text", 0, length)
         for moment, length in zip(_each(ms, known.counts), known.lengths, strict=False)

@@ -37,8 +37,8 @@ class Ended(Struct, frozen=True, gc=False):
 
 def ended(exchange: Exchange) -> Ended:
     """What is to be counted of an exchange."""
-    ticks = exchange.ticks
-    first = None if ticks.first is None or not exchange.open else ticks.first - exchange.began
+    course = exchange.course
+    moments = course.moments if exchange.open else ()
     return Ended(
         method(exchange),
         route(exchange),
@@ -49,9 +49,9 @@ def ended(exchange: Exchange) -> Ended:
         exchange.seconds,
         exchange.usage,
         exchange.notes,
-        first,
-        gaps(ticks.moments) if exchange.open else (),
-        ticks.together,
+        moments[0] - exchange.began if moments else None,
+        gaps(moments),
+        course.together,
     )
 
 

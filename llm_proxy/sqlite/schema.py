@@ -10,7 +10,7 @@ from llm_proxy.sqlite.database import DatabaseUnusable
 APPLICATION = 0x4C4C4D50
 """What SQLite's header calls `application_id`: "LLMP"."""
 
-VERSION = 6
+VERSION = 7
 """Of the tables. A file that has another one is begun anew."""
 
 _TABLES = """

@@ -159,6 +159,6 @@ def _generated(exchange: Exchange, operation: str, model: str) -> dict[str, Any]
         found["gen_ai.usage.output_tokens"] = exchange.usage.completion_tokens
     if exchange.reasons:
         found["gen_ai.response.finish_reasons"] = list(exchange.reasons)
-    if exchange.ticks.first is not None:
-        found["gen_ai.response.time_to_first_chunk"] = exchange.ticks.first - exchange.began
+    if moments := exchange.course.moments:
+        found["gen_ai.response.time_to_first_chunk"] = moments[0] - exchange.began
     return found
