@@ -94,4 +94,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
 
     def last_user_text(self) -> str:
         """Text of the last message with role `user`, or an empty string if there is none."""
-        return next((m.text for m in reversed(self.messages) if m.role == "user"), "")
+        for message in reversed(self.messages):
+            if message.role == "user":
+                return message.text
+        return ""

@@ -48,6 +48,8 @@ class SoFar(Struct, frozen=True, gc=False):
         return len(self.texts) + len(self.events) + sum(runs)
 
 
+NOTHING = SoFar((), (), array("d"), ())
+
 _NO_PIECES = (Finish, Annotations)
 
 
@@ -110,6 +112,8 @@ class Course:
     def so_far(self) -> SoFar:
         """What is kept by now; whoever takes down may go on meanwhile."""
         known = len(self._counts)
+        if not known:
+            return NOTHING
         events = self._events[:]
         apart = self._apart if events else known
         # Where no pieces came together there is one with each moment.

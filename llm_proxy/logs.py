@@ -54,6 +54,7 @@ Also as it may stand in JSON, so that what is not found there is not found in wh
 """
 
 _MAX_CLEARED = 256
+_MAX_CLEARED_CHARACTERS = 4 * 1024
 
 
 def configure(settings: ServerSettings, redacted: Callable[[str], str]) -> None:
@@ -96,13 +97,14 @@ class Redactor:
         """Whether nothing would be replaced in `text`, nor in any part of it alone.
 
         Asked of many texts joined by line breaks it saves to ask of each. Where it is in
-        doubt, it says no. With `again` the answer is kept as long as the secrets are the same.
+        doubt, it says no. With `again` the answer is kept, if the text is not too long for that,
+        as long as the secrets are the same.
         """
         known = self._known_by_now()
         if again and (cleared := known.cleared.get(text)) is not None:
             return cleared
         cleared = not (known.stand_in(text) or _may_hold_a_secret(text))
-        if again:
+        if again and len(text) <= _MAX_CLEARED_CHARACTERS:
             if len(known.cleared) >= _MAX_CLEARED:
                 known.cleared.clear()
             known.cleared[text] = cleared

@@ -56,8 +56,8 @@ def _choice(choice: Choice, reason: FinishReason | None) -> Folded:
     whole = Folded(
         "".join(choice.pieces), choice.reasoning, choice.refusal, calls, choice.citations, reason
     )
-    texts = (whole.text, whole.reasoning, whole.refusal, *(call.arguments for call in calls))
-    if max(map(len, texts)) <= MAX_SAID:
+    lengths = [len(call.arguments) for call in calls]
+    if max(len(whole.text), len(whole.reasoning), len(whole.refusal), *lengths) <= MAX_SAID:
         return whole
     return replace(
         whole,
@@ -71,10 +71,10 @@ def _choice(choice: Choice, reason: FinishReason | None) -> Folded:
 
 def beginning(choices: Sequence[Folded]) -> str:
     """What was said first, or what was done instead."""
-    for choice in choices[:1]:
-        calls = ", ".join(f"{call.name}()" for call in choice.tool_calls)
-        return choice.text or choice.refusal or calls
-    return ""
+    if not choices:
+        return ""
+    first = choices[0]
+    return first.text or first.refusal or ", ".join([f"{one.name}()" for one in first.tool_calls])
 
 
 def shown(choice: Mapping[str, Any]) -> dict[str, Any]:
