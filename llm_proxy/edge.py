@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from llm_proxy import browsers
-from llm_proxy.errors import ClientGone, InternalError, InvalidAPIKey, ProxyError
+from llm_proxy.errors import ClientGone, InternalError, InvalidAPIKey, InvalidRequest, ProxyError
 from llm_proxy.exchange import Exchange, Observer, Traces
 from llm_proxy.incoming import Incoming
 from llm_proxy.journal.entry import Journal
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 CLIENT_CLOSED_REQUEST = 499
 """How nginx logs a client that has left before it was answered."""
+
+_TOO_DEEP = "The request, or what it asks for, is nested deeper than this server can follow."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,10 @@ class Edge:
         if isinstance(error, ClientGone):
             exchange.ended_by(error)
             return Outgoing(b"", MEDIA_TYPE, CLIENT_CLOSED_REQUEST)
-        if not isinstance(error, ProxyError):
+        if isinstance(error, RecursionError):
+            log.warning("What is nested too deep was refused, request id %s", exchange.id)
+            error = InvalidRequest(_TOO_DEEP)
+        elif not isinstance(error, ProxyError):
             log.error("A request crashed, request id %s", exchange.id, exc_info=error)
             error = InternalError(
                 "The server had an error while processing the request. "
