@@ -22,6 +22,9 @@ from llm_proxy.settings import ServerSettings
 
 MAX_BODY_CHARACTERS = 64 * 1024
 
+_LOOKED_AT = MAX_BODY_CHARACTERS + 1024
+"""Of a longer body so much is looked through, lest a part of a secret be left where it is cut."""
+
 log = logging.getLogger(__name__)
 
 _IN_MESSAGE = ("method", "path", "status")
@@ -29,6 +32,7 @@ _LEVELS = logging.getLevelNamesMapping()
 _BARE = re.compile(r"[\w.:/@+-]+").fullmatch
 _BARE_PATH = re.compile(r"[\w./-]+", re.ASCII).fullmatch
 
+_BODIES = {"request", "response"}
 _OURS = ("end", "id")
 """The texts of a line that nobody outside has a say in."""
 
@@ -61,7 +65,7 @@ def teller(settings: ServerSettings, redacted: Callable[[str], str]) -> Callable
     form = {"text": _text, "json": _json}[settings.log_format]
 
     def write(told: Sequence[_Told], left_out: int) -> None:
-        lines = [form(one, _clean(one.fields, redacted)) for one in told]
+        lines = [form(one, _shortened(_clean(one.fields, redacted))) for one in told]
         if left_out:
             log.warning("%d requests are not logged, as too many came at once", left_out)
         with suppress(OSError, ValueError):  # closed: no reason to answer nobody any more
@@ -143,10 +147,10 @@ def _fields(exchange: Exchange) -> dict[str, Any]:
     fields["end"] = exchange.outcome
     fields["id"] = exchange.id
     if exchange.keep_bodies:
-        fields["request"] = _shortened(exchange.request_body)
+        fields["request"] = _beginning(exchange.request_body)
         if objections := exchange.objections():
             fields["warnings"] = " ".join(objection.message for objection in objections)
-        fields["response"] = _shortened(b"".join(exchange.response_body))
+        fields["response"] = _beginning(b"".join(exchange.response_body))
     return fields
 
 
@@ -164,9 +168,16 @@ def _moment(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")
 
 
-def _shortened(body: bytes) -> str:
-    text = body[: 4 * MAX_BODY_CHARACTERS].decode(errors="replace")
-    return text if len(text) <= MAX_BODY_CHARACTERS else text[:MAX_BODY_CHARACTERS] + "…"
+def _beginning(body: bytes) -> str:
+    return body[: 4 * _LOOKED_AT].decode(errors="replace")[:_LOOKED_AT]
+
+
+def _shortened(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields with bodies that are not too long."""
+    for name in fields.keys() & _BODIES:
+        if len(fields[name]) > MAX_BODY_CHARACTERS:
+            fields[name] = fields[name][:MAX_BODY_CHARACTERS] + "…"
+    return fields
 
 
 def _value(value: object) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from llm_proxy.exchange import Exchange
 from llm_proxy.journal.account import account
 from llm_proxy.journal.entry import MAX_REQUEST_BYTES, UNCOUNTED, entry_of
+from llm_proxy.journal.folded import MAX_SAID
 from llm_proxy.journal.hindsight import whole
 from llm_proxy.journal.texts import MAX_SHOWN, MAX_STREAM_BYTES
 from llm_proxy.logs import Redactor
@@ -126,6 +127,21 @@ def test_a_secret_is_taken_out_before_what_it_stands_in_is_cut() -> None:
     told = seen(exchange, Redactor(["own-key-1"]))
     for name in ("question", "answer", "client", "response"):
         assert told[name].endswith("xxxxx ***"), name
+
+
+@pytest.mark.parametrize("before", [1, 4, 9])
+@pytest.mark.parametrize("gap", [" ", "\n"])
+def test_no_part_of_a_secret_is_left_where_a_long_answer_is_cut(before: int, gap: str) -> None:
+    text = "x" * (MAX_SAID - before - 1) + gap + "own-key-1 and more"
+    told = seen(answered(chat_document(), [TextDelta(text)]), Redactor(["own-key-1"]))
+    (choice,) = told["reply"]["choices"]
+    assert choice["cut"] is True
+    assert choice["text"].rstrip("*") == "x" * (MAX_SAID - before - 1) + gap
+
+
+def test_an_answer_of_one_long_word_is_cut_all_the_same() -> None:
+    told = seen(answered(chat_document(), [TextDelta("x" * MAX_SAID * 2)]), Redactor(()))
+    assert told["reply"]["choices"][0]["text"] == "x" * MAX_SAID
 
 
 def test_a_request_that_masks_no_secret_stays_as_it_was_sent() -> None:

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 import requests
 
+from llm_proxy.request_log import MAX_BODY_CHARACTERS
 from tests.raw_upstream import (
     CHUNKED_HEAD,
     LAST_CHUNK,
@@ -289,6 +290,17 @@ def test_debug_logs_the_request_and_what_was_said(debugged: Server) -> None:
         response,
         **{**COUNTED, "stream": "true", "prompt_tokens": "5", "completion_tokens": "5"},
     )
+
+
+@pytest.mark.parametrize("before", [len(API_KEYS[1]) // 2, len(API_KEYS[1])])
+def test_no_part_of_a_secret_is_logged_where_a_long_body_is_cut(
+    debugged: Server, before: int
+) -> None:
+    body = "x" * (MAX_BODY_CHARACTERS - before) + API_KEYS[1] + " and more" * 1000
+    response = asked(debugged, "POST", CHAT, data=body)
+    request = told(line_of(debugged, response))["request"]
+    assert len(request) <= MAX_BODY_CHARACTERS + 1
+    assert re.fullmatch(r"x+\*\*\*.*…", request)
 
 
 def test_debug_logs_the_body_of_a_refusal(debugged: Server) -> None:

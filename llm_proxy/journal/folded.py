@@ -14,6 +14,9 @@ from llm_proxy.reply import Choice, FinishReason, Reply, TextDelta
 MAX_SAID = 64 * 1024
 """Characters that are kept of each text of a reply."""
 
+MAX_WORD = 1024
+"""Characters of a word that is dropped rather than cut."""
+
 
 class Folded(Struct, frozen=True, rename="camel", omit_defaults=True):
     """One choice; `cut` tells that a text was longer than `MAX_SAID`."""
@@ -61,12 +64,21 @@ def _choice(choice: Choice, reason: FinishReason | None) -> Folded:
         return whole
     return replace(
         whole,
-        text=whole.text[:MAX_SAID],
-        reasoning=whole.reasoning[:MAX_SAID],
-        refusal=whole.refusal[:MAX_SAID],
-        tool_calls=[replace(call, arguments=call.arguments[:MAX_SAID]) for call in calls],
+        text=_beginning(whole.text),
+        reasoning=_beginning(whole.reasoning),
+        refusal=_beginning(whole.refusal),
+        tool_calls=[replace(call, arguments=_beginning(call.arguments)) for call in calls],
         cut=True,
     )
+
+
+def _beginning(text: str) -> str:
+    """As much of the text as is kept, and no part of a word: it may be that of a secret."""
+    kept = text[:MAX_SAID]
+    if len(text) <= MAX_SAID:
+        return kept
+    word = max(kept.rfind(" "), kept.rfind("\n")) + 1
+    return kept[:word] if MAX_SAID - word <= MAX_WORD else kept
 
 
 def beginning(choices: Sequence[Folded]) -> str:
