@@ -318,3 +318,23 @@ def test_a_key_is_given_as_a_password(browser: Browser) -> None:
         page.locator("#send").get_by_role("button").click()
         expect(page.get_by_text("The same in both.").first).to_be_visible()
         context.close()
+
+
+def test_all_of_it_works_below_a_prefix(browser: Browser) -> None:
+    with running_gunicorn(MOCK_REPLY="echo", SCRIPT_NAME="/llm") as server:
+        page = browser.new_page()
+        page.set_default_timeout(10_000)
+        page.goto(f"{server.url}/llm/")
+        expect(page.locator("#live-text")).to_have_text("Live")
+        expect(page.locator(".empty")).to_contain_text(f"curl -N {server.url}/llm/v1/chat")
+        server.request("POST", "/llm/v1/chat/completions", json=chat_document("hi there"))
+        page.get_by_role("link", name="hi there").click()
+        page.get_by_role("link", name="curl", exact=True).click()
+        expect(page.locator("dialog")).to_contain_text(f"{server.url}/llm/v1/chat/completions")
+        page.get_by_role("button", name="Close").click()
+        page.locator("#send").get_by_role("button", name="Send again").click()
+        expect(page).to_have_url(re.compile("/llm/exchanges/.+/compare/.+"))
+        page.goto(f"{server.url}/llm/")
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.get_by_role("button", name=re.compile("Forget")).click()
+        expect(page.locator(".open")).to_have_count(0)

@@ -64,7 +64,7 @@ class ExchangeViews:
 
     def curl(self, name: str) -> Response:
         """A command that repeats the request, at the address that the caller knows."""
-        return _text(exports.curl(self._found(name), request.host_url.rstrip("/")))
+        return _text(exports.curl(self._found(name), request.url_root.rstrip("/")))
 
     def fixture(self, name: str) -> Response:
         """A file of fixtures that gives the same reply."""

@@ -87,7 +87,7 @@ class _Views:
             outcomes=get_args(Outcome),
             problem=problem,
             journal_off=self._journal is None,
-            base=request.host_url,
+            base=request.url_root,
             half=self._server.v1,
             keyed=bool(self._server.api_keys or self._server.api_keys_file),
         )

@@ -1,5 +1,8 @@
 // What can be done with an exchange: export it, play it, send it again.
 
+// Below the address of the server, where something in front of it serves it so.
+const { root } = document.body.dataset;
+
 const article = document.getElementById("exchange");
 const id = article?.dataset.id;
 
@@ -136,13 +139,13 @@ document.getElementById("with")?.addEventListener("submit", (event) => {
 });
 
 function compare(other) {
-  location.assign(`/exchanges/${encodeURIComponent(id)}/compare/${encodeURIComponent(other)}`);
+  location.assign(`${root}/exchanges/${encodeURIComponent(id)}/compare/${encodeURIComponent(other)}`);
 }
 
 // One that is still under way
 
 if (article?.dataset.over === "false") {
-  const source = new EventSource("/control/requests/stream");
+  const source = new EventSource(`${root}/control/requests/stream`);
   source.addEventListener("exchange", (event) => {
     const told = JSON.parse(event.data);
     if (told.id === id && told.over) location.reload();

@@ -1,6 +1,9 @@
 // The list as it grows. The server renders it in any case: when something has happened the
 // page is asked for again, and the rows that are new or have changed are taken from it.
 
+// Below the address of the server, where something in front of it serves it so.
+const { root } = document.body.dataset;
+
 const list = document.getElementById("list");
 const live = document.getElementById("live");
 const liveText = document.getElementById("live-text");
@@ -19,8 +22,8 @@ let refreshing = null;
 let arrived = 0;
 let announcing = null;
 
-function localTimes(root) {
-  for (const time of root.querySelectorAll("time")) {
+function localTimes(part) {
+  for (const time of part.querySelectorAll("time")) {
     const at = new Date(time.dateTime);
     time.textContent = at.toLocaleTimeString([], { hourCycle: "h23" });
     time.title = at.toLocaleString();
@@ -126,7 +129,7 @@ function watch() {
 function streamUrl() {
   const namespace = asked.get("namespace");
   const query = namespace ? `?${new URLSearchParams({ namespace })}` : "";
-  return `/control/requests/stream${query}`;
+  return `${root}/control/requests/stream${query}`;
 }
 
 function unwatch() {
@@ -148,7 +151,7 @@ forget.addEventListener("click", async () => {
   const what = namespace ? `all exchanges of the namespace ${namespace}` : "all exchanges";
   if (!confirm(`Forget ${what}?`)) return;
   const query = namespace ? `?${new URLSearchParams({ namespace })}` : "";
-  await fetch(`/control/requests${query}`, { method: "DELETE" });
+  await fetch(`${root}/control/requests${query}`, { method: "DELETE" });
   soon();
 });
 
