@@ -42,6 +42,7 @@ class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._idle: dict[gevent.Timeout, gevent.Greenlet] = {}
+        self._ending = False
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
@@ -65,9 +66,18 @@ class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
                 del self._idle[timeout]
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        if self.alive:
-            gevent.spawn_later(LINGER_SECONDS, self._end_idle)
+        self._linger()
         super().handle_exit(sig, frame)
+
+    def notify(self) -> None:
+        super().notify()
+        if not self.alive:  # it may have answered as much as it was to
+            self._linger()
+
+    def _linger(self) -> None:
+        if not self._ending:
+            self._ending = True
+            gevent.spawn_later(LINGER_SECONDS, self._end_idle)
 
     def _end_idle(self) -> None:
         """Let the time of all idle connections be over."""

@@ -71,6 +71,16 @@ def test_connections_that_become_idle_later_do_not_hold_up_the_end_either() -> N
         assert server.process.wait(PATIENCE_SECONDS) == 0
 
 
+def test_idle_connections_do_not_hold_up_a_worker_that_has_answered_enough() -> None:
+    """They would keep the next one from coming, and nobody would answer meanwhile."""
+    with running_gevent("--max-requests", "3") as server, new_session() as idle:
+        assert idle.get(f"{server.url}/health").status_code == 200
+        for _ in range(2):
+            assert server.request("GET", "/health").status_code == 200
+        server.wait_for_logs(2, lambda line: "Booting worker" in line, PATIENCE_SECONDS / 2)
+        assert server.request("GET", "/health").status_code == 200
+
+
 @pytest.mark.parametrize("name", ["gevent", "llm_proxy.gevent_worker.StreamWorker"])
 def test_a_worker_class_that_patches_too_late_is_refused(name: str) -> None:
     process = ended((*GUNICORN, "--worker-class", name))
