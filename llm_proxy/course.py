@@ -115,7 +115,7 @@ class Course:
         if not known:
             return NOTHING
         events = self._events[:]
-        apart = self._apart if events else known
+        apart = min(self._apart, known) if events else known
         # Where no pieces came together there is one with each moment.
         counts = self._counts[:apart].tolist() if self.together else []
         return SoFar(

@@ -12,6 +12,7 @@ from llm_proxy.errors import ClientGone, InternalError, InvalidAPIKey, InvalidRe
 from llm_proxy.exchange import Exchange, Observer, Traces
 from llm_proxy.incoming import Incoming
 from llm_proxy.journal.entry import Journal
+from llm_proxy.journal.redacted import MAX_SECRET
 from llm_proxy.keys import Keys
 from llm_proxy.namespaces import bearer_key, namespace_of
 from llm_proxy.openai_api import headers
@@ -57,7 +58,7 @@ class Edge:
         if self.journal is not None and incoming.path.startswith(self.journaled):
             exchange.record = self.journal.record
             exchange.namespace = namespace_of(incoming.headers)
-            exchange.keep_bytes = MAX_ANSWER_BYTES
+            exchange.keep_bytes = MAX_ANSWER_BYTES + MAX_SECRET
             exchange.course.keeps = True
             exchange.trace = Trace(incoming.headers, incoming.query, incoming.peer)
         return exchange
@@ -96,7 +97,8 @@ class Edge:
             exchange.ended_by(error)
             return Outgoing(b"", MEDIA_TYPE, CLIENT_CLOSED_REQUEST)
         if isinstance(error, RecursionError):
-            log.warning("What is nested too deep was refused, request id %s", exchange.id)
+            told = "What is nested too deep was refused, request id %s"
+            log.warning(told, exchange.id, exc_info=error)
             error = InvalidRequest(_TOO_DEEP)
         elif not isinstance(error, ProxyError):
             log.error("A request crashed, request id %s", exchange.id, exc_info=error)

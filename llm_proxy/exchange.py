@@ -20,7 +20,7 @@ from llm_proxy.errors import (
     UpstreamError,
 )
 from llm_proxy.ids import made_up
-from llm_proxy.reply import Events, Fact, FinishReason, Noted, Usage, WireFault
+from llm_proxy.reply import Events, Fact, FinishReason, Noted, Stamped, Usage, WireFault
 from llm_proxy.trace import Trace
 
 Outcome = Literal["done", "refused", "failed", "upstream failed", "client gone", "scripted"]
@@ -62,7 +62,7 @@ class Exchange:
     `outcome`: `done`; `refused` (the client's mistake), `failed` (ours), `upstream failed`;
     `client gone` (it left before the end); `scripted` (a fault that somebody asked for).
     `route` is the rule of the URL that fits the path, or empty. `origin` tells which source
-    answered; `signed_model` is the model that the source put under its reply, `reasons` are why
+    answered; `stamped` is how it signed its reply, `reasons` are why
     its choices ended. `size` is the bytes of the answer's body, which is itself kept only where
     `keep_bodies` says so. `came_at` is in Unix seconds; `began` is the same moment on the
     monotonic clock. `course` tells what came of a stream, and when; `open` that it is one.
@@ -87,7 +87,7 @@ class Exchange:
     id: str = field(default_factory=lambda: "req_" + made_up(32))
     status: int = 0
     model: str | None = None
-    signed_model: str | None = None
+    stamped: Stamped = Stamped()
     origin: str = ""
     asked: ChatRequest | None = None
     notes: list[Mapping[str, Fact]] = field(default_factory=list)

@@ -34,9 +34,6 @@ class Outbox:
             events, self._held = self._held + events, b""
         return portions(events)
 
-    def __len__(self) -> int:
-        return len(self._held)
-
 
 def portions(events: bytes) -> Sequence[bytes]:
     """Whole events in as few portions as there can be of at most `MAX_BYTES`.

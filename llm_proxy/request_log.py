@@ -22,7 +22,7 @@ from llm_proxy.settings import ServerSettings
 
 MAX_BODY_CHARACTERS = 64 * 1024
 
-_LOOKED_AT = MAX_BODY_CHARACTERS + 1024
+LOOKED_AT = MAX_BODY_CHARACTERS + 1024
 """Of a longer body so much is looked through, lest a part of a secret be left where it is cut."""
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def teller(settings: ServerSettings, redacted: Callable[[str], str]) -> Callable
     form = {"text": _text, "json": _json}[settings.log_format]
 
     def write(told: Sequence[_Told], left_out: int) -> None:
-        lines = [form(one, _shortened(_clean(one.fields, redacted))) for one in told]
+        lines = [form(one, _shortened(one.fields, _clean(one.fields, redacted))) for one in told]
         if left_out:
             log.warning("%d requests are not logged, as too many came at once", left_out)
         with suppress(OSError, ValueError):  # closed: no reason to answer nobody any more
@@ -169,15 +169,21 @@ def _moment(time: float) -> str:
 
 
 def _beginning(body: bytes) -> str:
-    return body[: 4 * _LOOKED_AT].decode(errors="replace")[:_LOOKED_AT]
+    return body[: 4 * LOOKED_AT].decode(errors="replace")[:LOOKED_AT]
 
 
-def _shortened(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields with bodies that are not too long."""
+def _shortened(fields: Mapping[str, Any], clean: dict[str, Any]) -> dict[str, Any]:
+    """The `clean` ones of the fields, with bodies that are not too long."""
     for name in fields.keys() & _BODIES:
-        if len(fields[name]) > MAX_BODY_CHARACTERS:
-            fields[name] = fields[name][:MAX_BODY_CHARACTERS] + "…"
-    return fields
+        if (length := len(fields[name])) > MAX_BODY_CHARACTERS:
+            # Behind the end there may be the rest of a secret, which nobody can tell.
+            body = (
+                clean[name]
+                if length < LOOKED_AT
+                else clean[name][: MAX_BODY_CHARACTERS - LOOKED_AT]
+            )
+            clean[name] = body[:MAX_BODY_CHARACTERS] + "…"
+    return clean
 
 
 def _value(value: object) -> str:

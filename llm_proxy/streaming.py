@@ -42,7 +42,7 @@ from llm_proxy.runs import singly
 log = logging.getLogger(__name__)
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
-"""On the wire, after which no more events of a reply are kept."""
+"""On the wire, after which no more events of a reply are kept, nor are their moments."""
 
 RESET_SECONDS = 1.0
 """For how long a reset of the connection may take: more than a way there and back."""
@@ -115,7 +115,7 @@ class EventStream(AnswerInPieces):
     def _sign(self, stamped: Stamped) -> None:
         self._stamped = stamped
         self._exchange.origin = stamped.origin
-        self._exchange.signed_model = stamped.model
+        self._exchange.stamped = stamped
         self._exchange.limited(stamped.limits)
 
     def _run(self) -> Generator[bytes, None, None]:

@@ -92,7 +92,7 @@ class Views:
                 with closing(waited(events, clock)) as timely:
                     reply = collect(timely)
                 exchange.usage, exchange.origin = reply.usage, reply.stamped.origin
-                exchange.signed_model = reply.stamped.model
+                exchange.stamped = reply.stamped
                 exchange.reasons += [choice.reason for choice in reply.choices]
                 if exchange.trace is not None:
                     exchange.trace.reply = reply

@@ -1,5 +1,7 @@
 """The course of a reply: what is kept of it tells all that came, at every moment."""
 
+from array import array
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,6 +95,27 @@ def test_what_is_just_coming_is_not_there(name: str) -> None:
     setattr(course, name, interrupted)
     course.came(TextDelta("b") if name == "_texts" else Finish(), 1.0)
     assert interrupted.seen == [course_of([TextDelta("a")]).so_far()]
+
+
+class Late(array):  # type: ignore[type-arg] # which cannot be given here
+    """Counts that more comes behind as soon as somebody has asked how many there are."""
+
+    course: Course | None = None
+
+    def __len__(self) -> int:
+        length, course = super().__len__(), self.course
+        if course is not None:
+            self.course = None
+            course.came(TextDelta("late"), 1.0)
+            course.came(Finish(), 2.0)
+        return length
+
+
+def test_what_comes_meanwhile_is_not_there() -> None:
+    course = course_of([TextDelta("a")])
+    late = Late("I", course._counts)
+    course._counts, late.course = late, course
+    assert course.so_far() == course_of([TextDelta("a")]).so_far()
 
 
 def test_nothing_is_held_on_to_that_is_not_to_be_kept() -> None:

@@ -14,10 +14,11 @@ from llm_proxy.journal.account import account
 from llm_proxy.journal.entry import MAX_REQUEST_BYTES, UNCOUNTED, entry_of
 from llm_proxy.journal.folded import MAX_SAID
 from llm_proxy.journal.hindsight import whole
+from llm_proxy.journal.redacted import MAX_SECRET
 from llm_proxy.journal.texts import MAX_SHOWN, MAX_STREAM_BYTES
 from llm_proxy.logs import Redactor
 from llm_proxy.openai_api.again import understood_again
-from llm_proxy.reply import Finish, Said, TextDelta, TextRun
+from llm_proxy.reply import Finish, Said, Stamped, TextDelta, TextRun, ToolCallDelta
 from llm_proxy.trace import MAX_ANSWER_BYTES, Trace
 from tests.builders import chat_document, course_of
 
@@ -129,14 +130,64 @@ def test_a_secret_is_taken_out_before_what_it_stands_in_is_cut() -> None:
         assert told[name].endswith("xxxxx ***"), name
 
 
+SECRETS = ["own-key-1", "two words of it"]
+
+
 @pytest.mark.parametrize("before", [1, 4, 9])
-@pytest.mark.parametrize("gap", [" ", "\n"])
-def test_no_part_of_a_secret_is_left_where_a_long_answer_is_cut(before: int, gap: str) -> None:
-    text = "x" * (MAX_SAID - before - 1) + gap + "own-key-1 and more"
-    told = seen(answered(chat_document(), [TextDelta(text)]), Redactor(["own-key-1"]))
+@pytest.mark.parametrize("gap", [" ", "\n", "\t", '"'])
+@pytest.mark.parametrize("secret", SECRETS)
+def test_no_part_of_a_secret_is_left_where_a_long_answer_is_cut(
+    before: int, gap: str, secret: str
+) -> None:
+    text = "x" * (MAX_SAID - before - 1) + gap + secret + "x" * 5000
+    told = seen(answered(chat_document(), [TextDelta(text)]), Redactor(SECRETS))
     (choice,) = told["reply"]["choices"]
     assert choice["cut"] is True
-    assert choice["text"].rstrip("*") == "x" * (MAX_SAID - before - 1) + gap
+    assert set(choice["text"]) <= {"x", "*", gap}
+    assert len(choice["text"]) >= MAX_SAID - 20
+
+
+def test_no_part_of_a_secret_is_left_where_arguments_are_cut() -> None:
+    arguments = '{"a":"' + "x" * (MAX_SAID - 11) + "own-key-1" + "x" * 5000
+    events: list[Said | TextRun] = [ToolCallDelta(0, "id", "name", arguments), Finish()]
+    told = seen(answered(chat_document(), events), Redactor(SECRETS))
+    assert "own" not in told["reply"]["choices"][0]["toolCalls"][0]["arguments"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_nor_where_a_secret_before_it_has_made_the_text_shorter(stream: bool) -> None:
+    def text(most: int, before: str, more: str = "") -> str:
+        return before + more * ((most + MAX_SECRET - len(before) - 5) // len(more)) + "own-key-1"
+
+    kept = MAX_STREAM_BYTES if stream else MAX_ANSWER_BYTES
+    sent = text(kept, "Bearer " + "y" * 1300 + " ", "é" if stream else "x")
+    exchange = answered(
+        chat_document(text(MAX_SHOWN, "Bearer " + "y" * 1100 + " ", "x")),
+        [TextDelta("hi")],
+        sent.encode()[: kept + MAX_SECRET],
+    )
+    exchange.open, exchange.size = stream, len(sent.encode())
+    told = seen(exchange, Redactor(SECRETS))
+    assert "own" not in told["question"]
+    assert "own" not in told["response"]
+
+
+@pytest.mark.parametrize(
+    "stamped", [Stamped(id="sk-abcdefghij"), Stamped(fingerprint="sk-abcdefghij")]
+)
+def test_what_a_reply_is_signed_with_is_looked_at(stamped: Stamped) -> None:
+    sent = b'{"id": "sk-abcdefghij"}'
+    exchange = answered(chat_document(), [TextDelta("hi")], sent)
+    exchange.stamped = stamped
+    assert "abcdef" not in str(seen(exchange, Redactor(())))
+
+
+def test_limits_that_somebody_else_tells_of_are_looked_at() -> None:
+    exchange = answered(chat_document(), [TextDelta("hi")])
+    exchange.stamped = Stamped(limits={"x-ratelimit-x": "sk-abcdefghij"})
+    assert exchange.trace is not None
+    exchange.trace.answer_headers = [("x-ratelimit-x", "sk-abcdefghij")]
+    assert "abcdef" not in str(seen(exchange, Redactor(())))
 
 
 def test_an_answer_of_one_long_word_is_cut_all_the_same() -> None:

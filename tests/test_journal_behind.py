@@ -195,6 +195,18 @@ def test_a_time_line_is_read_as_it_was_kept(events: list[Said], line: str) -> No
     assert [one.kind for one in read] == [word.split()[0] for word in line.split(", ") if word]
 
 
+def test_a_long_time_line_of_two_choices_that_take_turns_keeps_both() -> None:
+    events: list[Any] = [TextDelta("ab", number % 2) for number in range(9_998)]
+    line = timeline.read(
+        timeline.kept(course_of([*events, Finish(), Finish("stop", None, 1)]).so_far(), 0.0)
+    )
+    assert len(line) <= timeline.MAX_TIMED + 1
+    for choice in (0, 1):
+        alone = [one for one in line if one.choice == choice]
+        assert sum(one.characters for one in alone) == 9_998
+        assert alone[-1].kind == "finish"
+
+
 @pytest.mark.parametrize("more", [[], [ReasoningDelta("x")]])
 def test_a_long_time_line_is_thinned_and_loses_no_character(more: list[Event]) -> None:
     events: list[Any] = [*more, *(TextDelta("ab") for _ in range(9_999)), Finish()]

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 import requests
 
-from llm_proxy.request_log import MAX_BODY_CHARACTERS
+from llm_proxy.request_log import LOOKED_AT, MAX_BODY_CHARACTERS
 from tests.raw_upstream import (
     CHUNKED_HEAD,
     LAST_CHUNK,
@@ -300,7 +300,15 @@ def test_no_part_of_a_secret_is_logged_where_a_long_body_is_cut(
     response = asked(debugged, "POST", CHAT, data=body)
     request = told(line_of(debugged, response))["request"]
     assert len(request) <= MAX_BODY_CHARACTERS + 1
-    assert re.fullmatch(r"x+\*\*\*.*…", request)
+    assert re.fullmatch(r"x+(\*\*\*.*)?…", request)
+
+
+def test_nor_where_another_secret_before_it_has_made_the_body_shorter(debugged: Server) -> None:
+    other = "token: " + "y" * 2000 + " "
+    key = API_KEYS[1]
+    body = other + "x" * (LOOKED_AT - len(other) - len(key) // 2 - 1) + " " + key * 2
+    request = told(line_of(debugged, asked(debugged, "POST", CHAT, data=body)))["request"]
+    assert re.fullmatch(r"token: \*\*\* x+…", request)
 
 
 def test_debug_logs_the_body_of_a_refusal(debugged: Server) -> None:

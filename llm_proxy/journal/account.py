@@ -15,19 +15,19 @@ from llm_proxy.errors import ProxyError
 from llm_proxy.exchange import Exchange
 from llm_proxy.journal import timeline
 from llm_proxy.journal.entry import UNCOUNTED, Account
-from llm_proxy.journal.folded import Folded, folded
+from llm_proxy.journal.folded import Folded, folded, trimmed
 from llm_proxy.journal.hindsight import digest, understood
 from llm_proxy.journal.redacted import Redacted
 from llm_proxy.journal.texts import (
     MAX_SHOWN,
-    MAX_STREAM_BYTES,
     is_clear,
+    most_sent,
     texts_of,
     without_secrets,
 )
 from llm_proxy.journal.warnings import warnings_of
 from llm_proxy.reply import Fact, WireFault
-from llm_proxy.trace import MAX_ANSWER_BYTES, Trace
+from llm_proxy.trace import Trace
 
 _encoded = msgspec.json.Encoder().encode
 
@@ -64,11 +64,12 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
     details = _details(exchange, trace, choices)
     texts = texts_of(exchange, trace, choices, _encoded(details))
     warning_count = UNCOUNTED if exchange.asked else 0
-    if not is_clear(exchange, texts, redacted, told=bool(choices)):
+    if not is_clear(exchange, choices, texts, redacted):
         # Of what is kept then it could not be found out how the request had been understood.
         warnings = warnings_of(exchange.asked, exchange.objections(), exchange.origin)
         warning_count = len(warnings)
-        details = _looked_into(details, exchange, warnings)
+        choices = [trimmed(choice, redacted) for choice in choices]
+        details = _looked_into(_details(exchange, trace, choices), exchange, warnings)
         texts = without_secrets(exchange, texts, _encoded(details), redacted)
     namespace, path, model, origin, client, question, answer = texts.shown
     began, usage = exchange.began, exchange.usage
@@ -97,13 +98,12 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         question[:MAX_SHOWN],
         answer[:MAX_SHOWN],
     )
-    most = MAX_STREAM_BYTES if exchange.open else MAX_ANSWER_BYTES
     return Account(
         listed,
         texts.sender,
         texts.details,
         texts.answered,
-        texts.response[:most],
+        texts.response[: most_sent(exchange)],
         timeline.kept(so_far, began),
     )
 

@@ -1,6 +1,6 @@
 """The reply of an exchange as it is kept: its choices, each folded into whole texts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -9,13 +9,11 @@ from msgspec.structs import replace
 from llm_proxy.chat_request import ToolCall
 from llm_proxy.course import SoFar
 from llm_proxy.folding import collect
+from llm_proxy.journal.redacted import MAX_SECRET, redacted_beginning
 from llm_proxy.reply import Choice, FinishReason, Reply, TextDelta
 
 MAX_SAID = 64 * 1024
 """Characters that are kept of each text of a reply."""
-
-MAX_WORD = 1024
-"""Characters of a word that is dropped rather than cut."""
 
 
 class Folded(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -43,7 +41,10 @@ NOTHING_SAID: Mapping[str, Any] = {
 
 
 def folded(reply: Reply | None, so_far: SoFar) -> list[Folded]:
-    """The choices of the whole `reply`, or of what has come of one by now."""
+    """The choices of the whole `reply`, or of what has come of one by now.
+
+    One that is cut still has to be `trimmed`.
+    """
     if reply is None and so_far.is_one_text:  # is folded at once
         if not so_far.moments:
             return []
@@ -62,23 +63,25 @@ def _choice(choice: Choice, reason: FinishReason | None) -> Folded:
     lengths = [len(call.arguments) for call in calls]
     if max(len(whole.text), len(whole.reasoning), len(whole.refusal), *lengths) <= MAX_SAID:
         return whole
+    return _shortened(whole, lambda text: text[: MAX_SAID + MAX_SECRET])
+
+
+def trimmed(choice: Folded, redacted: Callable[[str], str]) -> Folded:
+    """The choice as it may be kept; only one that is `cut` is looked through."""
+    if not choice.cut:
+        return choice
+    return _shortened(choice, lambda text: redacted_beginning(text, MAX_SAID, redacted))
+
+
+def _shortened(choice: Folded, shortened: Callable[[str], str]) -> Folded:
     return replace(
-        whole,
-        text=_beginning(whole.text),
-        reasoning=_beginning(whole.reasoning),
-        refusal=_beginning(whole.refusal),
-        tool_calls=[replace(call, arguments=_beginning(call.arguments)) for call in calls],
+        choice,
+        text=shortened(choice.text),
+        reasoning=shortened(choice.reasoning),
+        refusal=shortened(choice.refusal),
+        tool_calls=[replace(one, arguments=shortened(one.arguments)) for one in choice.tool_calls],
         cut=True,
     )
-
-
-def _beginning(text: str) -> str:
-    """As much of the text as is kept, and no part of a word: it may be that of a secret."""
-    kept = text[:MAX_SAID]
-    if len(text) <= MAX_SAID:
-        return kept
-    word = max(kept.rfind(" "), kept.rfind("\n")) + 1
-    return kept[:word] if MAX_SAID - word <= MAX_WORD else kept
 
 
 def beginning(choices: Sequence[Folded]) -> str:

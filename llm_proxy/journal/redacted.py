@@ -5,6 +5,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+MAX_SECRET = 1024
+"""Characters of a secret: so much more is looked at of what is cut."""
+
 
 class Redacted(Protocol):
     """Takes secrets out of a text, by their value or by the name before them."""
@@ -28,6 +31,16 @@ class AsSent:
 
     def clears(self, _: str, *, again: bool = False) -> bool:  # noqa: ARG002
         return True
+
+
+def redacted_beginning(text: str, most: int, redacted: Callable[[str], str]) -> str:
+    """At most so many characters of a text, without secrets.
+
+    Of a `text` that was cut, `MAX_SECRET` behind that, its end is left out: it may be the first
+    part of one, which nobody can tell.
+    """
+    clean = redacted(text)
+    return (clean if len(text) < most + MAX_SECRET else clean[:-MAX_SECRET])[:most]
 
 
 def redacted_document(document: bytes, redacted: Callable[[str], str]) -> str:

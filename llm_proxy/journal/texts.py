@@ -14,7 +14,13 @@ from msgspec import Struct
 from llm_proxy.exchange import Exchange
 from llm_proxy.journal.entry import MAX_REQUEST_BYTES
 from llm_proxy.journal.folded import Folded, beginning
-from llm_proxy.journal.redacted import Redacted, redacted_document, unmasked
+from llm_proxy.journal.redacted import (
+    MAX_SECRET,
+    Redacted,
+    redacted_beginning,
+    redacted_document,
+    unmasked,
+)
 from llm_proxy.namespaces import bearer_key, key_namespace
 from llm_proxy.trace import MAX_ANSWER_BYTES, Trace
 
@@ -23,9 +29,6 @@ MAX_SHOWN = 200
 
 MAX_STREAM_BYTES = 2 * 1024
 """Of a stream so much is kept of its beginning as it was sent: its events are kept, too."""
-
-MAX_SECRET = 1024
-"""So much more is looked at of what is cut, lest a part of a secret be left at its end."""
 
 _LOOKED_AT = MAX_SHOWN + MAX_SECRET
 
@@ -67,7 +70,7 @@ class Texts(NamedTuple):
 def texts_of(exchange: Exchange, trace: Trace, choices: Sequence[Folded], details: bytes) -> Texts:
     """The texts as they came; `choices` are those of the answer, `details` are JSON."""
     asked, error = exchange.asked, exchange.error
-    most = (MAX_STREAM_BYTES if exchange.open else MAX_ANSWER_BYTES) + MAX_SECRET
+    most = most_sent(exchange) + MAX_SECRET
     question = asked.last_user_text() if asked else ""
     answer = beginning(choices) or (error.message if error else "")
     return Texts(
@@ -88,23 +91,34 @@ def texts_of(exchange: Exchange, trace: Trace, choices: Sequence[Folded], detail
     )
 
 
-def is_clear(exchange: Exchange, texts: Texts, redacted: Redacted, *, told: bool) -> bool:
+def is_clear(
+    exchange: Exchange, choices: Sequence[Folded], texts: Texts, redacted: Redacted
+) -> bool:
     """Whether there is no secret in any of the texts, which are not looked at twice.
 
     What an answer to a request that was understood tells stands in the request, in the details
-    or in the headers of the request, if the details have `told` of an answer.
+    in the headers of the request or in what the reply was signed with, if there are `choices`.
+    Of one that is cut it cannot be told.
     """
     if texts.request is None or not redacted.clears(texts.sender, again=True):
         return False
-    asked = exchange.asked
+    for choice in choices:
+        if choice.cut:
+            return False
+    asked, stamped = exchange.asked, exchange.stamped
     looked_at = [
         exchange.path,
         exchange.origin,
-        exchange.signed_model or "",
+        stamped.model or "",
+        stamped.id or "",
+        stamped.fingerprint or "",
+        stamped.service_tier or "",
         texts.details,
         unmasked(texts.request),
     ]
-    if asked is None or asked.previous is not None or exchange.error is not None or not told:
+    if stamped.limits:
+        looked_at.append(texts.answered)
+    if asked is None or asked.previous is not None or exchange.error is not None or not choices:
         looked_at += [*texts.shown, texts.answered, texts.response]
     return redacted.clears("\n".join(looked_at))
 
@@ -112,15 +126,25 @@ def is_clear(exchange: Exchange, texts: Texts, redacted: Redacted, *, told: bool
 def without_secrets(exchange: Exchange, texts: Texts, details: bytes, redacted: Redacted) -> Texts:
     """The same without secrets, with other `details`, and without a request that is too long."""
     body = exchange.request_body or NO_REQUEST.encode()
+    response = redacted(texts.response)
     legible = len(body) <= MAX_REQUEST_BYTES
     return Texts(
         redacted_document(body, redacted) if legible else NO_REQUEST,
         redacted_document(texts.sender.encode(), redacted),
         redacted_document(details, redacted),
         redacted_document(texts.answered.encode(), redacted),
-        redacted(texts.response),
-        tuple(map(redacted, texts.shown)),
+        # In characters, of which there may be fewer than there were bytes.
+        response[:-MAX_SECRET] if exchange.size >= most_sent(exchange) + MAX_SECRET else response,
+        (
+            *map(redacted, texts.shown[:4]),
+            *(redacted_beginning(one, MAX_SHOWN, redacted) for one in texts.shown[4:]),
+        ),
     )
+
+
+def most_sent(exchange: Exchange) -> int:
+    """So many bytes are kept of the answer as it was sent."""
+    return MAX_STREAM_BYTES if exchange.open else MAX_ANSWER_BYTES
 
 
 def _as_sent(exchange: Exchange) -> str | None:

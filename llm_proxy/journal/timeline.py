@@ -128,17 +128,15 @@ def _bounded(line: list[Timed]) -> list[Timed]:
 def _thinned(line: list[Timed]) -> list[Timed]:
     """The line with about half as many events; a pair of the same kind becomes its first one."""
     thin: list[Timed] = []
-    paired = True
+    single: dict[tuple[Kind, int], Timed] = {}  # where choices take turns no neighbours are alike
     for one in line:
-        last = thin[-1] if thin else one
-        if not paired and (last.kind, last.choice) == (one.kind, one.choice):
-            last.characters += one.characters
-            paired = True
-        else:
+        first = single.pop((one.kind, one.choice), None)
+        if first is None:
             thin.append(one)
-            paired = False
-    # Where no two neighbours are alike there is no pair; then every second one has to go.
-    return thin if len(thin) < len(line) else line[::2]
+            single[one.kind, one.choice] = one
+        else:
+            first.characters += one.characters
+    return thin
 
 
 def _what(event: Said | TextRun) -> Iterator[tuple[Kind, int, int]]:

@@ -153,7 +153,7 @@ def _generated(exchange: Exchange, operation: str, model: str) -> dict[str, Any]
     if model:
         found["gen_ai.request.model"] = model
         if exchange.status == 200:
-            found["gen_ai.response.model"] = exchange.signed_model or model
+            found["gen_ai.response.model"] = exchange.stamped.model or model
     if exchange.usage is not None:
         found["gen_ai.usage.input_tokens"] = exchange.usage.prompt_tokens
         found["gen_ai.usage.output_tokens"] = exchange.usage.completion_tokens
