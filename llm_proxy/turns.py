@@ -32,6 +32,10 @@ class _Turn:
     def __init__(self, turns: "Turns") -> None:
         self.turns = turns
 
+    def serve(self) -> None:
+        # Not a `partial`, which would take a page more of each thread's stack.
+        self.turns.serve(self)
+
 
 class _Here(threading.local):
     turn: _Turn | None = None
@@ -116,7 +120,7 @@ class Turns(Executor):
             return
         turn = _Turn(self)
         try:
-            self._threads.run(partial(self._serve, turn))
+            self._threads.run(turn.serve)
         except RuntimeError:
             if not self._has_thread:
                 raise
@@ -125,7 +129,8 @@ class Turns(Executor):
         self._free -= 1
         self._turn, self._since = turn, self._now()
 
-    def _serve(self, turn: _Turn) -> None:
+    def serve(self, turn: _Turn) -> None:
+        """Do work, one after the other, as long as it is this turn."""
         _here.turn = turn
         while (taken := self._next(turn)) is not None:
             _do(*taken)
