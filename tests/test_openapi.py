@@ -21,7 +21,7 @@ from tests.builders import chat_document, client
 ROOT = Path(__file__).parent.parent
 SPEC = Path(os.environ.get("OPENAI_SPEC", ROOT.parent / "shared/spec/openai-subset.json"))
 
-pytestmark = pytest.mark.skipif(not SPEC.exists(), reason="OPENAI_SPEC names no file")
+pytestmark = pytest.mark.skipif(not SPEC.is_file(), reason="OPENAI_SPEC names no file")
 
 SCHEMA = {
     "type": "object",
