@@ -22,3 +22,11 @@ def test_an_exchange_that_is_nested_deep_is_told_or_refused(depth: int, what: st
     assert answer.status_code in (200, 400, 404)
     if answer.status_code != 200:
         assert read(answer)["error"]["type"] == "invalid_request_error"
+
+
+def test_where_it_was_too_deep_stands_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    caller = client()
+    answered = caller.post(CHAT, data=asked(900), content_type="application/json")
+    exchange = answered.headers["x-request-id"]
+    assert caller.get(f"/control/requests/{exchange}/diff/{exchange}").status_code == 400
+    assert "RecursionError" in capsys.readouterr().err
