@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from llm_proxy import browsers
+from llm_proxy.cut import MAX_SECRET
 from llm_proxy.errors import ClientGone, InternalError, InvalidAPIKey, InvalidRequest, ProxyError
 from llm_proxy.exchange import Exchange, Observer, Traces
 from llm_proxy.incoming import Incoming
 from llm_proxy.journal.entry import Journal
-from llm_proxy.journal.redacted import MAX_SECRET
 from llm_proxy.keys import Keys
 from llm_proxy.namespaces import bearer_key, namespace_of
 from llm_proxy.openai_api import headers

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
+from llm_proxy import cut
 from llm_proxy.behind import Behind
 from llm_proxy.exchange import Exchange
 from llm_proxy.reply import Fact
@@ -22,7 +23,7 @@ from llm_proxy.settings import ServerSettings
 
 MAX_BODY_CHARACTERS = 64 * 1024
 
-LOOKED_AT = MAX_BODY_CHARACTERS + 1024
+LOOKED_AT = MAX_BODY_CHARACTERS + cut.MAX_SECRET
 """Of a longer body so much is looked through, lest a part of a secret be left where it is cut."""
 
 log = logging.getLogger(__name__)
@@ -176,13 +177,7 @@ def _shortened(fields: Mapping[str, Any], clean: dict[str, Any]) -> dict[str, An
     """The `clean` ones of the fields, with bodies that are not too long."""
     for name in fields.keys() & _BODIES:
         if (length := len(fields[name])) > MAX_BODY_CHARACTERS:
-            # Behind the end there may be the rest of a secret, which nobody can tell.
-            body = (
-                clean[name]
-                if length < LOOKED_AT
-                else clean[name][: MAX_BODY_CHARACTERS - LOOKED_AT]
-            )
-            clean[name] = body[:MAX_BODY_CHARACTERS] + "…"
+            clean[name] = cut.beginning(clean[name], length, MAX_BODY_CHARACTERS) + "…"
     return clean
 
 

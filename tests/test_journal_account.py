@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_proxy.cut import MAX_SECRET
 from llm_proxy.exchange import Exchange
 from llm_proxy.journal.account import account
 from llm_proxy.journal.entry import MAX_REQUEST_BYTES, UNCOUNTED, entry_of
 from llm_proxy.journal.folded import MAX_SAID
 from llm_proxy.journal.hindsight import whole
-from llm_proxy.journal.redacted import MAX_SECRET
 from llm_proxy.journal.texts import MAX_SHOWN, MAX_STREAM_BYTES
 from llm_proxy.logs import Redactor
 from llm_proxy.openai_api.again import understood_again

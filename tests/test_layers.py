@@ -54,6 +54,7 @@ MAY_IMPORT_OURS = {
     "journal": {
         "chat_request",
         "course",
+        "cut",
         "errors",
         "exchange",
         "trace",
@@ -125,9 +126,11 @@ MAY_IMPORT_OURS = {
         "runs",
     },
     "logs": {"settings"},
-    "request_log": {"behind", "exchange", "reply", "settings"},
+    "cut": set(),
+    "request_log": {"behind", "cut", "exchange", "reply", "settings"},
     "outgoing": {"exchange", "pieces"},
     "edge": {
+        "cut",
         "errors",
         "openai_api",
         "browsers",

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from llm_proxy.chat_request import ToolCall
 from llm_proxy.course import SoFar
+from llm_proxy.cut import MAX_SECRET
 from llm_proxy.folding import collect
-from llm_proxy.journal.redacted import MAX_SECRET, redacted_beginning
+from llm_proxy.journal.redacted import redacted_beginning
 from llm_proxy.reply import Choice, FinishReason, Reply, TextDelta
 
 MAX_SAID = 64 * 1024

@@ -5,8 +5,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-MAX_SECRET = 1024
-"""Characters of a secret: so much more is looked at of what is cut."""
+from llm_proxy.cut import beginning
 
 
 class Redacted(Protocol):
@@ -34,13 +33,8 @@ class AsSent:
 
 
 def redacted_beginning(text: str, most: int, redacted: Callable[[str], str]) -> str:
-    """At most so many characters of a text, without secrets.
-
-    Of a `text` that was cut, `MAX_SECRET` behind that, its end is left out: it may be the first
-    part of one, which nobody can tell.
-    """
-    clean = redacted(text)
-    return (clean if len(text) < most + MAX_SECRET else clean[:-MAX_SECRET])[:most]
+    """At most so many characters of a text that was cut `MAX_SECRET` behind that, if at all."""
+    return beginning(redacted(text), len(text), most)
 
 
 def redacted_document(document: bytes, redacted: Callable[[str], str]) -> str:

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
+from llm_proxy import cut
 from llm_proxy.exchange import Exchange
 from llm_proxy.journal.entry import MAX_REQUEST_BYTES
 from llm_proxy.journal.folded import Folded, beginning
 from llm_proxy.journal.redacted import (
-    MAX_SECRET,
     Redacted,
     redacted_beginning,
     redacted_document,
@@ -30,7 +30,7 @@ MAX_SHOWN = 200
 MAX_STREAM_BYTES = 2 * 1024
 """Of a stream so much is kept of its beginning as it was sent: its events are kept, too."""
 
-_LOOKED_AT = MAX_SHOWN + MAX_SECRET
+_LOOKED_AT = MAX_SHOWN + cut.MAX_SECRET
 
 MAX_REMEMBERED = 4 * 1024
 """Characters of headers that are likely to come again; longer ones would take too much memory."""
@@ -70,7 +70,7 @@ class Texts(NamedTuple):
 def texts_of(exchange: Exchange, trace: Trace, choices: Sequence[Folded], details: bytes) -> Texts:
     """The texts as they came; `choices` are those of the answer, `details` are JSON."""
     asked, error = exchange.asked, exchange.error
-    most = most_sent(exchange) + MAX_SECRET
+    most = most_sent(exchange) + cut.MAX_SECRET
     question = asked.last_user_text() if asked else ""
     answer = beginning(choices) or (error.message if error else "")
     return Texts(
@@ -96,15 +96,14 @@ def is_clear(
 ) -> bool:
     """Whether there is no secret in any of the texts, which are not looked at twice.
 
-    What an answer to a request that was understood tells stands in the request, in the details
+    What an answer to a request that was understood tells stands in the request, in the details,
     in the headers of the request or in what the reply was signed with, if there are `choices`.
     Of one that is cut it cannot be told.
     """
-    if texts.request is None or not redacted.clears(texts.sender, again=True):
+    if texts.request is None or any(choice.cut for choice in choices):
         return False
-    for choice in choices:
-        if choice.cut:
-            return False
+    if not redacted.clears(texts.sender, again=True):
+        return False
     asked, stamped = exchange.asked, exchange.stamped
     looked_at = [
         exchange.path,
@@ -126,15 +125,14 @@ def is_clear(
 def without_secrets(exchange: Exchange, texts: Texts, details: bytes, redacted: Redacted) -> Texts:
     """The same without secrets, with other `details`, and without a request that is too long."""
     body = exchange.request_body or NO_REQUEST.encode()
-    response = redacted(texts.response)
     legible = len(body) <= MAX_REQUEST_BYTES
     return Texts(
         redacted_document(body, redacted) if legible else NO_REQUEST,
         redacted_document(texts.sender.encode(), redacted),
         redacted_document(details, redacted),
         redacted_document(texts.answered.encode(), redacted),
-        # In characters, of which there may be fewer than there were bytes.
-        response[:-MAX_SECRET] if exchange.size >= most_sent(exchange) + MAX_SECRET else response,
+        # It was cut by its bytes, of which there may be more than characters.
+        cut.beginning(redacted(texts.response), exchange.size, most_sent(exchange)),
         (
             *map(redacted, texts.shown[:4]),
             *(redacted_beginning(one, MAX_SHOWN, redacted) for one in texts.shown[4:]),
