@@ -44,11 +44,14 @@ class SoFar(Struct, frozen=True, gc=False):
     @property
     def pieces(self) -> int:
         """How many there are, those of runs each by itself."""
-        runs = (len(one.pieces) - 1 for one in self.events if isinstance(one, TextRun))
-        return len(self.texts) + len(self.events) + sum(runs)
+        return len(self.texts) + sum(map(_pieces, self.events))
 
 
-NOTHING = SoFar((), (), array("d"), ())
+def _pieces(event: Said | TextRun) -> int:
+    return len(event.pieces) if isinstance(event, TextRun) else 1
+
+
+_NOTHING = SoFar((), (), array("d"), ())
 
 _NO_PIECES = (Finish, Annotations)
 
@@ -107,13 +110,13 @@ class Course:
 
     def leave_out(self, event: Said | TextRun) -> None:
         """Count what comes, and keep nothing of it."""
-        self.left_out += len(event.pieces) if isinstance(event, TextRun) else 1
+        self.left_out += _pieces(event)
 
     def so_far(self) -> SoFar:
         """What is kept by now; whoever takes down may go on meanwhile."""
         known = len(self._counts)
         if not known:
-            return NOTHING
+            return _NOTHING
         events = self._events[:]
         apart = min(self._apart, known) if events else known
         # Where no pieces came together there is one with each moment.

@@ -62,10 +62,10 @@ class Exchange:
     `outcome`: `done`; `refused` (the client's mistake), `failed` (ours), `upstream failed`;
     `client gone` (it left before the end); `scripted` (a fault that somebody asked for).
     `route` is the rule of the URL that fits the path, or empty. `origin` tells which source
-    answered; `stamped` is how it signed its reply, `reasons` are why
-    its choices ended. `size` is the bytes of the answer's body, which is itself kept only where
-    `keep_bodies` says so. `came_at` is in Unix seconds; `began` is the same moment on the
-    monotonic clock. `course` tells what came of a stream, and when; `open` that it is one.
+    answered; `stamped` is how it signed its reply, `reasons` are why its choices ended. `size`
+    is the bytes of the answer's body, which is itself kept only where `keep_bodies` says so.
+    `came_at` is in Unix seconds; `began` is the same moment on the monotonic clock. `course`
+    tells what came of a stream, and when; `open` that it is one.
     `headers` go out with the answer. `asked` is the request as the server understood it, `notes`
     are what sources told of how they did, `fault` is what was made to go wrong, `error` what did.
     `observers` are told how it goes on. `record` has the exchange written down, as one that ended
@@ -142,6 +142,11 @@ class Exchange:
         self.open = True
         for observer in self.observers:
             observer.streams(self)
+
+    def signed(self, stamped: Stamped) -> None:
+        """Have the answer tell what the source signed its reply with."""
+        self.stamped, self.origin = stamped, stamped.origin
+        self.limited(stamped.limits)
 
     def limited(self, limits: Mapping[str, str] | None) -> None:
         """Have the answer tell of the limits that somebody else keeps, if so, and not of ours."""

@@ -63,7 +63,6 @@ class EventStream(AnswerInPieces):
         exchange.streams()
         self._events = lived(events, clock, silence_seconds)
         self._encoder_for = encoder
-        self._stamped = Stamped()
         self._fault: WireFault | None = None
         self._at_hand = False
         self._first: Event | None = None
@@ -81,7 +80,7 @@ class EventStream(AnswerInPieces):
         for event in self._events:
             match event:
                 case Stamped():
-                    self._sign(event)
+                    self._exchange.signed(event)
                 case WireFault():
                     refuse_impossible(event, self._clock)
                     self._fault = self._exchange.fault = event
@@ -110,13 +109,7 @@ class EventStream(AnswerInPieces):
 
     @cached_property
     def _encoder(self) -> Encoder:
-        return self._encoder_for(self._stamped)
-
-    def _sign(self, stamped: Stamped) -> None:
-        self._stamped = stamped
-        self._exchange.origin = stamped.origin
-        self._exchange.stamped = stamped
-        self._exchange.limited(stamped.limits)
+        return self._encoder_for(self._exchange.stamped)
 
     def _run(self) -> Generator[bytes, None, None]:
         exchange, trace = self._exchange, self._exchange.trace
@@ -164,7 +157,7 @@ class EventStream(AnswerInPieces):
             case Pause():
                 return sse.KEEP_ALIVE
             case Stamped():  # behind the look-ahead: the source took its time
-                self._sign(event)
+                self._exchange.signed(event)
             case WireFault():
                 self._exchange.fault = event
                 self._end_connection(reset=False)

@@ -91,12 +91,11 @@ class Views:
             if not asked.stream:
                 with closing(waited(events, clock)) as timely:
                     reply = collect(timely)
-                exchange.usage, exchange.origin = reply.usage, reply.stamped.origin
-                exchange.stamped = reply.stamped
+                exchange.usage = reply.usage
+                exchange.signed(reply.stamped)
                 exchange.reasons += [choice.reason for choice in reply.choices]
                 if exchange.trace is not None:
                     exchange.trace.reply = reply
-                exchange.limited(reply.stamped.limits)
                 document = surface.body(reply, *signed(asked, stamp, reply.stamped))
                 return _document(document, reply.fault, incoming, exchange, clock)
 

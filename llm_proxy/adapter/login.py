@@ -63,16 +63,13 @@ class Login:
             UpstreamError: the login failed.
             GivenUp: the call has been given up meanwhile.
         """
-        return self._ticket or self._renewed(None, call)
+        return self._ticket or self.renewed(None, call)
 
-    def renewed(self, refused: Ticket, call: Call) -> Ticket:
+    def renewed(self, refused: Ticket | None, call: Call) -> Ticket:
         """Another one in place of `refused`, by a login request, which has to be configured.
 
         Raises: as `ticket`.
         """
-        return self._renewed(refused, call)
-
-    def _renewed(self, refused: Ticket | None, call: Call) -> Ticket:
         seen = self._attempts
         with self._alone(call):
             if self._ticket is not refused and self._ticket is not None:
