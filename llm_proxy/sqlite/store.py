@@ -22,8 +22,8 @@ _REPLACE = """
 UPDATE stored SET bytes = ?, content = ? WHERE half = ? AND namespace = ? AND id = ?
 """
 _FORGET = """
-DELETE FROM stored WHERE half = ?1 AND number <= (
-    SELECT number FROM stored WHERE half = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2
+DELETE FROM stored WHERE half = ? AND number <= (
+    SELECT number FROM stored WHERE half = ? ORDER BY number DESC LIMIT 1 OFFSET ?
 )
 """
 _NEWEST_FIRST = "SELECT number, bytes FROM stored WHERE half = ? ORDER BY number DESC"
@@ -61,7 +61,7 @@ class SqliteStore:
         row = (self._half, stored.id, stored.endpoint, self._namespace, len(content), content)
         with self._database.change() as connection:
             connection.execute(_PUT, row)
-            connection.execute(_FORGET, (self._half, self._limit))
+            connection.execute(_FORGET, (self._half, self._half, self._limit))
             if len(content) * self._limit > self._max_bytes:  # else their number has bounded them
                 self._make_room(connection)
 
