@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_proxy import create_app
 from llm_proxy.cut import MAX_SECRET
 from llm_proxy.exchange import Exchange
 from llm_proxy.journal.account import account
@@ -19,6 +20,7 @@ from llm_proxy.journal.texts import MAX_SHOWN, MAX_STREAM_BYTES
 from llm_proxy.logs import Redactor
 from llm_proxy.openai_api.again import understood_again
 from llm_proxy.reply import Finish, Said, Stamped, TextDelta, TextRun, ToolCallDelta
+from llm_proxy.settings import from_env
 from llm_proxy.trace import MAX_ANSWER_BYTES, Trace
 from tests.builders import chat_document, course_of
 
@@ -170,6 +172,18 @@ def test_nor_where_a_secret_before_it_has_made_the_text_shorter(stream: bool) ->
     told = seen(exchange, Redactor(SECRETS))
     assert "own" not in told["question"]
     assert "own" not in told["response"]
+
+
+def test_of_an_answer_in_pieces_enough_is_kept_to_look_at() -> None:
+    key = "own-key-1"
+    client = create_app(from_env({"MOCK_REPLY": "echo", "LLM_PROXY_API_KEYS": key})).test_client()
+    headers = {"Authorization": f"Bearer {key}", "X-Mock-Fault": "slow_drip; seconds=0.000001"}
+    before = client.post(CHAT, json=chat_document("?"), headers=headers).text.index("?")
+    text = "x" * (MAX_ANSWER_BYTES - before - 5) + " " + key
+    client.post(CHAT, json=chat_document(text), headers=headers, buffered=True)
+    newest = json.loads(client.get("/control/requests", headers=headers).data)["data"][0]
+    told = client.get(f"/control/requests/{newest['id']}", headers=headers)
+    assert "own" not in json.loads(told.data)["response"]
 
 
 @pytest.mark.parametrize(
