@@ -7,4 +7,4 @@ from dotenv import load_dotenv
 # gunicorn, unlike `flask run`, reads no .env; HOST and PORT are needed before wsgi.py is.
 load_dotenv(Path(__file__).with_name(".env"))
 
-from llm_proxy.gevent_conf import *  # noqa: E402, F403
+from llm_proxy.server.gevent_conf import *  # noqa: E402, F403

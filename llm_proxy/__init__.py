@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 def create_app(settings: "Settings | None" = None) -> "Flask":
     """The WSGI application; without `settings` they are read from the environment.
 
-    Replies are served in front of Flask (`llm_proxy.front`): whoever puts the application into
-    something of their own and wants to see every request wraps `wsgi_app`, as its hooks do not.
+    Replies are served in front of Flask (`llm_proxy.shell.front`): whoever puts the application
+    into something of their own and wants to see every request wraps `wsgi_app`, as its hooks do
+    not.
 
     Raises:
         SettingsError: some settings are wrong.

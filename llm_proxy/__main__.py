@@ -97,7 +97,7 @@ def _serve(options: argparse.Namespace) -> NoReturn:
     if options.supervised:
         os.environ["LLM_PROXY_SUPERVISED"] = "1"
     configuration = "gevent_conf" if options.many_streams else "gunicorn_conf"
-    gunicorn = ["-m", "gunicorn", "--config", f"python:llm_proxy.{configuration}"]
+    gunicorn = ["-m", "gunicorn", "--config", f"python:llm_proxy.server.{configuration}"]
     os.execv(sys.executable, [sys.executable, *gunicorn, "llm_proxy:create_app()"])
 
 

@@ -6,18 +6,20 @@ from functools import partial
 
 from flask import Flask
 
-from llm_proxy import adapter, control, hooks, inspector, logs, metrics, mock, request_log
-from llm_proxy.edge import Edge
-from llm_proxy.exchange import Traces
-from llm_proxy.front import Front, View
+from llm_proxy import adapter, control, inspector, metrics, mock
 from llm_proxy.journal.hindsight import Understanding
 from llm_proxy.journal.redacted import AsSent
-from llm_proxy.keys import Keys
 from llm_proxy.metrics import place as metrics_place
 from llm_proxy.metrics.counted import Counted
 from llm_proxy.mock import profiles
 from llm_proxy.openai_api.again import understood_again
+from llm_proxy.records import logs, request_log
+from llm_proxy.records.exchange import Traces
 from llm_proxy.settings import Settings, SettingsError, from_env
+from llm_proxy.shell import hooks
+from llm_proxy.shell.edge import Edge
+from llm_proxy.shell.front import Front, View
+from llm_proxy.shell.keys import Keys
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.database import DatabaseUnusable
 from llm_proxy.sqlite.journal import SqliteJournal

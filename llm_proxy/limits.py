@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from llm_proxy.allowance import REQUESTS_PER_MINUTE, TOKENS_PER_MINUTE, Allowance
+from llm_proxy.openai_api.allowance import REQUESTS_PER_MINUTE, TOKENS_PER_MINUTE, Allowance
 from llm_proxy.openai_api.headers import rate_limit_headers
 
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from llm_proxy.chat_request import ChatRequest, Endpoint, Message
-from llm_proxy.reply import Reply
+from llm_proxy.core.chat_request import ChatRequest, Endpoint, Message
+from llm_proxy.core.reply import Reply
 
 
 class Stored(Struct, frozen=True, kw_only=True):

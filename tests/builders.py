@@ -9,15 +9,15 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from llm_proxy import create_app
-from llm_proxy.chat_request import ChatRequest, Message
-from llm_proxy.course import Course
+from llm_proxy.core.chat_request import ChatRequest, Message
+from llm_proxy.core.reply import Event, Events, Said, TextRun
 from llm_proxy.mock.decisions import Decisions
 from llm_proxy.mock.faults.precedence import Faults
 from llm_proxy.mock.fixtures.library import Fixtures
 from llm_proxy.mock.fixtures.replies import utc_now
 from llm_proxy.mock.source import MockSource
 from llm_proxy.openai_api.surface import Stamp
-from llm_proxy.reply import Event, Events, Said, TextRun
+from llm_proxy.records.course import Course
 from llm_proxy.settings import MockSettings, Settings, from_env
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.state import SqliteState

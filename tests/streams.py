@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import NoReturn
 
-from llm_proxy.clock import Clock
+from llm_proxy.core.reply import Event, Events, Said, TextDelta
 from llm_proxy.errors import ClientGone, ConnectionCut, ProxyError
-from llm_proxy.exchange import Exchange
 from llm_proxy.openai_api.surface import Encoder
-from llm_proxy.pauses import Waiting, lived
-from llm_proxy.reply import Event, Events, Said, TextDelta
-from llm_proxy.streaming import EventStream
+from llm_proxy.records.exchange import Exchange
+from llm_proxy.shell.clock import Clock
+from llm_proxy.shell.pauses import Waiting, lived
+from llm_proxy.shell.streaming import EventStream
 from tests.builders import stream_of
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from llm_proxy.adapter.source import LegacySource
 from llm_proxy.adapter.upstream import Upstream
+from llm_proxy.core.reply import ASIDES, TextDelta
+from llm_proxy.core.runs import singly
 from llm_proxy.errors import ProxyError, UpstreamError, UpstreamTimeout
-from llm_proxy.reply import ASIDES, TextDelta
-from llm_proxy.runs import singly
 from tests.builders import chat_document, chat_request, client
 from tests.raw_upstream import (
     CHUNKED_HEAD,

@@ -12,8 +12,8 @@ from llm_proxy.adapter.breaker import Breaker
 from llm_proxy.adapter.gate import Gate
 from llm_proxy.adapter.source import LegacySource
 from llm_proxy.adapter.upstream import Upstream
+from llm_proxy.core.reply import Finish
 from llm_proxy.errors import UpstreamBusy, UpstreamDown, UpstreamError
-from llm_proxy.reply import Finish
 from tests.builders import chat_document, chat_request, client
 from tests.raw_upstream import (
     CHUNKED_HEAD,

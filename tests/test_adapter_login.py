@@ -13,8 +13,8 @@ import pytest
 
 from llm_proxy.adapter.source import LegacySource
 from llm_proxy.adapter.upstream import Upstream
+from llm_proxy.core.reply import TextDelta
 from llm_proxy.errors import UpstreamError, UpstreamTimeout
-from llm_proxy.reply import TextDelta
 from llm_proxy.settings import AdapterSettings, SettingsError, from_env
 from tests.builders import chat_document, chat_request, client
 from tests.raw_upstream import PATIENCE_SECONDS, Act, head, raw_upstream, settings_for, word

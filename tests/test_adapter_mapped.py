@@ -8,7 +8,7 @@ import pytest
 from llm_proxy.adapter.dialects import dialect_of
 from llm_proxy.adapter.dialects.mapped import Mapped
 from llm_proxy.adapter.dialects.meaning import Citation, End, Meaning, Other, Word
-from llm_proxy.event_fields import EventFields, dialect
+from llm_proxy.settings.event_fields import EventFields, dialect
 
 KINDS = EventFields(
     type="event",

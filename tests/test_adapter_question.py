@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_proxy.adapter.question import question, search_url
-from llm_proxy.chat_request import ChatRequest, Message
+from llm_proxy.core.chat_request import ChatRequest, Message
 from llm_proxy.errors import InvalidRequest
 
 repeatable = settings(deadline=None, derandomize=True)

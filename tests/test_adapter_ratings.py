@@ -130,7 +130,7 @@ def test_the_log_tells_what_became_of_a_rating(
     answer: bytes, told: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noted: list[Any] = []
-    monkeypatch.setattr("llm_proxy.request_log.teller", lambda *_: noted.append)
+    monkeypatch.setattr("llm_proxy.records.request_log.teller", lambda *_: noted.append)
     with raw_upstream(answer) as upstream:
         client(STREAM_URL=upstream.url).post(FEEDBACK, json=RATING, buffered=True)
     ((facts,),) = [exchange.notes for exchange in noted]

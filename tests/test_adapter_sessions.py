@@ -7,7 +7,7 @@ import pytest
 
 from llm_proxy.adapter.question import search_url
 from llm_proxy.adapter.sessions import session_params
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
 from llm_proxy.settings import AdapterSettings, SettingsError, from_env
 from tests.builders import chat_request
 

@@ -8,9 +8,9 @@ import pytest
 
 from llm_proxy.adapter.source import LegacySource
 from llm_proxy.adapter.upstream import Upstream
+from llm_proxy.core.reply import ASIDES, IDLE, Annotations, Event, Events, Finish, Noted, TextDelta
+from llm_proxy.core.runs import singly
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.reply import ASIDES, IDLE, Annotations, Event, Events, Finish, Noted, TextDelta
-from llm_proxy.runs import singly
 from tests.builders import chat_request
 from tests.raw_upstream import (
     CHUNKED_HEAD,

@@ -10,10 +10,10 @@ import pytest
 from llm_proxy.adapter.extracts import excerpt, summary, title
 from llm_proxy.adapter.local_answers import WithLocalTasks
 from llm_proxy.adapter.tasks import KNOWN, task_of
-from llm_proxy.chat_request import ChatRequest, Message
-from llm_proxy.reply import AT_HAND, Events, Finish, Stamped, TextDelta, spoken
-from llm_proxy.runs import singly
-from llm_proxy.task_patterns import TaskPattern, task_patterns
+from llm_proxy.core.chat_request import ChatRequest, Message
+from llm_proxy.core.reply import AT_HAND, Events, Finish, Stamped, TextDelta, spoken
+from llm_proxy.core.runs import singly
+from llm_proxy.settings.task_patterns import TaskPattern, task_patterns
 from tests.client_tasks import (
     APPLY,
     APPLY_WITHIN,

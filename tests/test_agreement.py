@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_proxy.adapter.source import LegacySource
-from llm_proxy.bounds import bounded
-from llm_proxy.chat_request import ChatRequest
-from llm_proxy.folding import collect
+from llm_proxy.core.bounds import bounded
+from llm_proxy.core.chat_request import ChatRequest
+from llm_proxy.core.folding import collect
+from llm_proxy.core.prompts import replies
+from llm_proxy.core.reply import ASIDES, Events, Said, Source, TextRun
+from llm_proxy.core.tokenizers import Characters, Exact, Tokenizer
+from llm_proxy.core.tokens import count_prompt, metered
 from llm_proxy.openai_api.surface import Encoder, Surface
 from llm_proxy.openai_api.surfaces import SURFACES
-from llm_proxy.prompts import replies
-from llm_proxy.reply import ASIDES, Events, Said, Source, TextRun
 from llm_proxy.settings import AdapterSettings, MockSettings
-from llm_proxy.tokenizers import Characters, Exact, Tokenizer
-from llm_proxy.tokens import count_prompt, metered
 from tests.builders import STAMP, mock_source
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llm_proxy.allowance import Allowance, Left, spelled
+from llm_proxy.openai_api.allowance import Allowance, Left, spelled
 
 
 def test_what_is_used_comes_back_within_a_minute() -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.bounds import bounded
-from llm_proxy.reply import (
+from llm_proxy.core.bounds import bounded
+from llm_proxy.core.reply import (
     Annotations,
     Event,
     Finish,
@@ -17,7 +17,7 @@ from llm_proxy.reply import (
     ToolCallDelta,
     spoken,
 )
-from llm_proxy.tokenizers import Characters, Exact, Tokenizer
+from llm_proxy.core.tokenizers import Characters, Exact, Tokenizer
 from tests.builders import chat_request, stream_of
 
 CHARACTERS = Characters()

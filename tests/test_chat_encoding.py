@@ -7,12 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.chat_request import ToolCall
-from llm_proxy.errors import UpstreamError
-from llm_proxy.folding import collect
-from llm_proxy.openai_api.chat.answer import ChatEncoder, body
-from llm_proxy.openai_api.surface import FINGERPRINT
-from llm_proxy.reply import (
+from llm_proxy.core.chat_request import ToolCall
+from llm_proxy.core.folding import collect
+from llm_proxy.core.reply import (
     Annotations,
     Choice,
     Finish,
@@ -23,6 +20,9 @@ from llm_proxy.reply import (
     ToolCallDelta,
     Usage,
 )
+from llm_proxy.errors import UpstreamError
+from llm_proxy.openai_api.chat.answer import ChatEncoder, body
+from llm_proxy.openai_api.surface import FINGERPRINT
 from tests.builders import STAMP, USAGE, chat_request, documents
 
 HEAD = {

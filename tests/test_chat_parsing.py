@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.chat_request import ChatRequest, Message, Tool, ToolCall, ToolChoice
+from llm_proxy.core.chat_request import ChatRequest, Message, Tool, ToolCall, ToolChoice
 from llm_proxy.errors import InvalidJSON, InvalidRequest
 from llm_proxy.openai_api.chat.request import parse
 from tests.builders import chat_document

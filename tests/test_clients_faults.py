@@ -12,9 +12,10 @@ from flask import Flask
 from openai import OpenAI
 from werkzeug.serving import make_server
 
-from llm_proxy import hooks, mock
-from llm_proxy.edge import Edge
+from llm_proxy import mock
 from llm_proxy.settings import MockSettings, ServerSettings
+from llm_proxy.shell import hooks
+from llm_proxy.shell.edge import Edge
 from llm_proxy.sqlite.state import SqliteState
 from tests.builders import empty_state, empty_store
 from tests.sdk import client_of, user

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from llm_proxy import clock as clock_module
-from llm_proxy.clock import ClientClock, GreenletClock
 from llm_proxy.errors import ClientGone, ConnectionCut
+from llm_proxy.shell import clock as clock_module
+from llm_proxy.shell.clock import ClientClock, GreenletClock
 from tests.servers import PATIENCE_SECONDS
 
 Pair = tuple[socket.socket, socket.socket]

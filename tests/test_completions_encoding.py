@@ -9,13 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import Completion
 
-from llm_proxy.chat_request import ChatRequest, Message
-from llm_proxy.errors import UpstreamError
-from llm_proxy.folding import collect
-from llm_proxy.openai_api.completions import CompletionEncoder, body
-from llm_proxy.openai_api.logprobs import alternatives, token_logprob
-from llm_proxy.openai_api.surface import FINGERPRINT
-from llm_proxy.reply import (
+from llm_proxy.core.chat_request import ChatRequest, Message
+from llm_proxy.core.folding import collect
+from llm_proxy.core.reply import (
     Annotations,
     Finish,
     FinishReason,
@@ -26,6 +22,10 @@ from llm_proxy.reply import (
     ToolCallDelta,
     Usage,
 )
+from llm_proxy.errors import UpstreamError
+from llm_proxy.openai_api.completions import CompletionEncoder, body
+from llm_proxy.openai_api.logprobs import alternatives, token_logprob
+from llm_proxy.openai_api.surface import FINGERPRINT
 from tests.builders import STAMP, USAGE, documents
 
 HEAD = {

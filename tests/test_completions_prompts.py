@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from llm_proxy.bounds import bounded
-from llm_proxy.chat_request import ChatRequest, Endpoint, Message
+from llm_proxy.core.bounds import bounded
+from llm_proxy.core.chat_request import ChatRequest, Endpoint, Message
+from llm_proxy.core.prompts import replies, separated
+from llm_proxy.core.reply import IDLE, Event, Events, Finish, Stamped, TextDelta, Usage
+from llm_proxy.core.tokenizers import Characters
+from llm_proxy.core.tokens import count_prompt, metered
 from llm_proxy.errors import UpstreamError
-from llm_proxy.prompts import replies, separated
-from llm_proxy.reply import IDLE, Event, Events, Finish, Stamped, TextDelta, Usage
-from llm_proxy.tokenizers import Characters
-from llm_proxy.tokens import count_prompt, metered
 from tests.builders import stream_of
 from tests.fixtures import fixture, fixture_client
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from llm_proxy.event_fields import EventFields
 from llm_proxy.settings import AdapterSettings, Settings, SettingsError, from_env
-from llm_proxy.task_patterns import TaskPattern
+from llm_proxy.settings.event_fields import EventFields
+from llm_proxy.settings.task_patterns import TaskPattern
 
 KEY = "a key of this installation"
 

@@ -6,11 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.course import Course, SoFar
-from llm_proxy.folding import collect
-from llm_proxy.journal import timeline
-from llm_proxy.journal.folded import folded
-from llm_proxy.reply import (
+from llm_proxy.core.folding import collect
+from llm_proxy.core.reply import (
     Annotations,
     Finish,
     ReasoningDelta,
@@ -19,7 +16,10 @@ from llm_proxy.reply import (
     TextRun,
     ToolCallDelta,
 )
-from llm_proxy.runs import singly
+from llm_proxy.core.runs import singly
+from llm_proxy.journal import timeline
+from llm_proxy.journal.folded import folded
+from llm_proxy.records.course import Course, SoFar
 from tests.builders import course_of
 
 CHOICES = st.sampled_from([0, 0, 0, 1])

@@ -6,9 +6,9 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from llm_proxy.exchange import Exchange
+from llm_proxy.core.reply import Fact, TextDelta, TextRun, Usage
 from llm_proxy.metrics.counted import Counted
-from llm_proxy.reply import Fact, TextDelta, TextRun, Usage
+from llm_proxy.records.exchange import Exchange
 from tests.servers import ROOT
 
 DASHBOARD = json.loads((ROOT / "examples" / "grafana" / "dashboard.json").read_text())

@@ -9,17 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from llm_proxy.errors import PassedOn, ScriptedError
-from llm_proxy.folding import collect
-from llm_proxy.openai_api import completions, embeddings, fim, sse
-from llm_proxy.openai_api.chat import answer as chat
-from llm_proxy.openai_api.chat.decode import ChatDecoder
-from llm_proxy.openai_api.completions_decode import CompletionDecoder
-from llm_proxy.openai_api.decoder import Decoded, Decoder, Misunderstood
-from llm_proxy.openai_api.responses import request as responses
-from llm_proxy.openai_api.responses.decode import ResponsesDecoder
-from llm_proxy.openai_api.surface import FINGERPRINT, Surface
-from llm_proxy.reply import (
+from llm_proxy.core.folding import collect
+from llm_proxy.core.reply import (
     Annotations,
     Finish,
     FinishReason,
@@ -31,6 +22,15 @@ from llm_proxy.reply import (
     ToolCallDelta,
     Usage,
 )
+from llm_proxy.errors import PassedOn, ScriptedError
+from llm_proxy.openai_api import completions, embeddings, fim, sse
+from llm_proxy.openai_api.chat import answer as chat
+from llm_proxy.openai_api.chat.decode import ChatDecoder
+from llm_proxy.openai_api.completions_decode import CompletionDecoder
+from llm_proxy.openai_api.decoder import Decoded, Decoder, Misunderstood
+from llm_proxy.openai_api.responses import request as responses
+from llm_proxy.openai_api.responses.decode import ResponsesDecoder
+from llm_proxy.openai_api.surface import FINGERPRINT, Surface
 from tests.builders import STAMP, chat_request
 
 USAGE = Usage(7, 11, 5, 3)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import CreateEmbeddingResponse
 
-from llm_proxy.chaos import Chaos
+from llm_proxy.core.reply import Usage
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.mock.decisions import Decisions
 from llm_proxy.mock.embedding import Embeddings
@@ -21,7 +21,7 @@ from llm_proxy.mock.faults.precedence import Faults
 from llm_proxy.mock.fixtures.library import Fixtures
 from llm_proxy.mock.vectors import similarity, vector
 from llm_proxy.openai_api.resource import Answer, Call
-from llm_proxy.reply import Usage
+from llm_proxy.settings.chaos import Chaos
 from tests.builders import empty_state, empty_store
 
 SMALL = "text-embedding-3-small"

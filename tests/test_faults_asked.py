@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.chaos import Chaos
-from llm_proxy.chat_request import ChatRequest, Message
+from llm_proxy.core.chat_request import ChatRequest, Message
+from llm_proxy.core.prompts import replies
+from llm_proxy.core.reply import Finish, TextRun, WireFault
 from llm_proxy.errors import InvalidRequest, ProxyError
 from llm_proxy.mock.faults import FaultSpec, FixtureFaults, Spoken, Trouble
 from llm_proxy.mock.faults.headers import asked_for
@@ -15,9 +16,8 @@ from llm_proxy.mock.faults.precedence import Faults
 from llm_proxy.mock.faults.rates import by_chance
 from llm_proxy.mock.faults.scripted import scripted_error
 from llm_proxy.openai_api.resource import Answer, Call, Resource
-from llm_proxy.prompts import replies
-from llm_proxy.reply import Finish, TextRun, WireFault
 from llm_proxy.settings import MockSettings
+from llm_proxy.settings.chaos import Chaos
 from llm_proxy.sqlite.state import SqliteState
 from tests.builders import empty_state, empty_store, mock_source
 

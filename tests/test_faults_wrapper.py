@@ -4,12 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from llm_proxy.errors import ScriptedError
-from llm_proxy.folding import collect
-from llm_proxy.mock.faults import Spoken, SpokenKind, Trouble
-from llm_proxy.mock.faults.scripted import scripted_error
-from llm_proxy.mock.faults.wrapper import troubled
-from llm_proxy.reply import (
+from llm_proxy.core.folding import collect
+from llm_proxy.core.reply import (
     Annotations,
     Event,
     Events,
@@ -21,6 +17,10 @@ from llm_proxy.reply import (
     ToolCallDelta,
     WireFault,
 )
+from llm_proxy.errors import ScriptedError
+from llm_proxy.mock.faults import Spoken, SpokenKind, Trouble
+from llm_proxy.mock.faults.scripted import scripted_error
+from llm_proxy.mock.faults.wrapper import troubled
 from tests.builders import stream_of
 
 WORDS: tuple[Event, ...] = (Stamped("x"), TextDelta("a "), Pause(1), TextDelta("b"), Finish())

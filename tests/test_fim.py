@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from llm_proxy.chat_request import ChatRequest, Message
+from llm_proxy.core.chat_request import ChatRequest, Message
+from llm_proxy.core.folding import collect
+from llm_proxy.core.reply import Annotations, Finish, ReasoningDelta, Said, TextDelta, Usage
 from llm_proxy.errors import InvalidRequest, UpstreamError
-from llm_proxy.folding import collect
 from llm_proxy.openai_api.fim import SURFACE, parse
-from llm_proxy.reply import Annotations, Finish, ReasoningDelta, Said, TextDelta, Usage
 from tests.builders import STAMP, USAGE, chat_request, documents
 
 HEAD = {

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.chat_request import ChatRequest, Message, Tool, ToolCall
+from llm_proxy.core.chat_request import ChatRequest, Message, Tool, ToolCall
 from llm_proxy.errors import NoFixtureMatch
 from llm_proxy.mock.fixtures.facts import embedding_facts, facts_of
 from llm_proxy.mock.fixtures.index import FEW, Index

@@ -10,11 +10,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.chaos import Chaos
-from llm_proxy.errors import ScriptedError
-from llm_proxy.mock.faults import FaultSpec, FixtureFaults
-from llm_proxy.mock.fixtures.facts import facts_of
-from llm_proxy.reply import (
+from llm_proxy.core.reply import (
     AT_HAND,
     Event,
     Finish,
@@ -27,8 +23,12 @@ from llm_proxy.reply import (
     ToolCallDelta,
     Usage,
 )
-from llm_proxy.runs import singly
+from llm_proxy.core.runs import singly
+from llm_proxy.errors import ScriptedError
+from llm_proxy.mock.faults import FaultSpec, FixtureFaults
+from llm_proxy.mock.fixtures.facts import facts_of
 from llm_proxy.settings import MockSettings
+from llm_proxy.settings.chaos import Chaos
 from tests.builders import chat_document, chat_request, client, mock_source
 from tests.fixtures import Document, fixture, fixture_client, library, matched
 

@@ -5,13 +5,13 @@ from collections import Counter
 
 import pytest
 
-from llm_proxy.chaos import Chaos
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
 from llm_proxy.errors import InternalError, NoFixtureMatch
 from llm_proxy.mock.decisions import Decisions
 from llm_proxy.mock.faults.precedence import Faults
 from llm_proxy.mock.fixtures.facts import facts_of
 from llm_proxy.mock.fixtures.library import Fixtures, Found
+from llm_proxy.settings.chaos import Chaos
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.state import SqliteState
 from tests.builders import chat_request, empty_state

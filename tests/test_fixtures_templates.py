@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from llm_proxy.core.reply import Stamped, TextRun, ToolCallDelta
 from llm_proxy.errors import InternalError
 from llm_proxy.mock.fixtures.problems import BrokenFixtures
-from llm_proxy.reply import Stamped, TextRun, ToolCallDelta
 from llm_proxy.settings import MockSettings
 from tests.builders import chat_document, chat_request, mock_source
 from tests.fixtures import Document, fixture, fixture_client, library, parsed

@@ -9,9 +9,9 @@ import pytest
 from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from llm_proxy import create_app
-from llm_proxy.exchange import Exchange
-from llm_proxy.front import Front
+from llm_proxy.records.exchange import Exchange
 from llm_proxy.settings import from_env
+from llm_proxy.shell.front import Front
 from tests.builders import chat_document
 
 CHAT = "/v1/chat/completions"
@@ -85,7 +85,7 @@ def test_a_crash_is_told_of_and_its_cause_logged(
     def crash(*_: object) -> None:
         raise ZeroDivisionError("of ours")
 
-    monkeypatch.setattr("llm_proxy.views.count_prompt", crash)
+    monkeypatch.setattr("llm_proxy.shell.views.count_prompt", crash)
     response = create_app(from_env({})).test_client().post(CHAT, json=chat_document())
     assert response.status_code == 500
     assert json.loads(response.data)["error"]["type"] == "server_error"

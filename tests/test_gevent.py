@@ -29,7 +29,7 @@ CHAT = "/v1/chat/completions"
 
 
 def test_an_answer_without_pauses_leaves_others_their_turn() -> None:
-    from llm_proxy.gevent_worker import WRITES_AT_ONCE, _taking_turns
+    from llm_proxy.server.gevent_worker import WRITES_AT_ONCE, _taking_turns
 
     seen: list[object] = []
 
@@ -81,7 +81,7 @@ def test_idle_connections_do_not_hold_up_a_worker_that_has_answered_enough() -> 
         assert server.request("GET", "/health").status_code == 200
 
 
-@pytest.mark.parametrize("name", ["gevent", "llm_proxy.gevent_worker.StreamWorker"])
+@pytest.mark.parametrize("name", ["gevent", "llm_proxy.server.gevent_worker.StreamWorker"])
 def test_a_worker_class_that_patches_too_late_is_refused(name: str) -> None:
     process = ended((*GUNICORN, "--worker-class", name))
     assert process.returncode != 0

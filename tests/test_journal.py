@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 
 from llm_proxy.journal.entry import MAX_REQUEST_BYTES
 from llm_proxy.journal.redacted import redacted_document
-from llm_proxy.logs import Redactor
 from llm_proxy.namespaces import key_namespace
+from llm_proxy.records.logs import Redactor
 from tests.builders import chat_document, client, read
 
 CHAT = "/v1/chat/completions"
@@ -147,7 +147,7 @@ def test_a_journal_that_cannot_be_written_takes_nobodys_answer_away(tmp_path: Pa
 def test_of_a_long_stream_each_event_is_counted_of_which_nothing_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("llm_proxy.streaming.MAX_EVENT_BYTES", 1000)
+    monkeypatch.setattr("llm_proxy.shell.streaming.MAX_EVENT_BYTES", 1000)
     caller = client(MOCK_REPLY="echo")
     with caller.post(CHAT, json=chat_document("word " * 300, stream=True)) as answer:
         assert answer.data.endswith(b"data: [DONE]\n\n")

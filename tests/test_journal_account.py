@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_proxy import create_app
-from llm_proxy.cut import MAX_SECRET
-from llm_proxy.exchange import Exchange
+from llm_proxy.core.reply import Finish, Said, Stamped, TextDelta, TextRun, ToolCallDelta
 from llm_proxy.journal.account import account
 from llm_proxy.journal.entry import MAX_REQUEST_BYTES, UNCOUNTED, entry_of
 from llm_proxy.journal.folded import MAX_SAID
 from llm_proxy.journal.hindsight import whole
 from llm_proxy.journal.texts import MAX_SHOWN, MAX_STREAM_BYTES
-from llm_proxy.logs import Redactor
 from llm_proxy.openai_api.again import understood_again
-from llm_proxy.reply import Finish, Said, Stamped, TextDelta, TextRun, ToolCallDelta
+from llm_proxy.records.cut import MAX_SECRET
+from llm_proxy.records.exchange import Exchange
+from llm_proxy.records.logs import Redactor
+from llm_proxy.records.trace import MAX_ANSWER_BYTES, Trace
 from llm_proxy.settings import from_env
-from llm_proxy.trace import MAX_ANSWER_BYTES, Trace
 from tests.builders import chat_document, course_of
 
 UNDERSTANDING = partial(understood_again, {"/": ("gpt-4o",)})

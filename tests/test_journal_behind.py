@@ -6,17 +6,25 @@ from typing import Any
 
 import pytest
 
-from llm_proxy import behind
-from llm_proxy.behind import Behind
-from llm_proxy.exchange import Exchange
+from llm_proxy.core.reply import (
+    Event,
+    Finish,
+    ReasoningDelta,
+    Said,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
 from llm_proxy.journal import timeline
 from llm_proxy.journal.entry import Wanted
 from llm_proxy.journal.progress import Progress
-from llm_proxy.logs import Redactor
-from llm_proxy.reply import Event, Finish, ReasoningDelta, Said, TextDelta, ToolCallDelta, Usage
+from llm_proxy.records.exchange import Exchange
+from llm_proxy.records.logs import Redactor
+from llm_proxy.records.trace import Trace
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.journal import SqliteJournal
-from llm_proxy.trace import Trace
+from llm_proxy.work import behind
+from llm_proxy.work.behind import Behind
 from tests.builders import course_of
 
 

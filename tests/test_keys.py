@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from llm_proxy.keys import Keys
 from llm_proxy.settings import SettingsError, from_env
+from llm_proxy.shell.keys import Keys
 from tests.servers import running_gunicorn
 
 
@@ -22,7 +22,7 @@ def logged(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[pytest.LogCaptureFixture]:
     """What is logged, whatever an application or a tool has made of the package's log before."""
-    log = logging.getLogger("llm_proxy.keys")
+    log = logging.getLogger("llm_proxy.shell.keys")
     monkeypatch.setattr(log, "propagate", False)
     monkeypatch.setattr(log, "disabled", False)
     level = log.level

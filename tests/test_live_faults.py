@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.chaos import Chaos
-from llm_proxy.mishaps import Cut, document_mishap, mishap
+from llm_proxy.core.reply import WireFault, WireFaultKind
 from llm_proxy.mock.faults.precedence import Faults
-from llm_proxy.reply import WireFault, WireFaultKind
+from llm_proxy.settings.chaos import Chaos
+from llm_proxy.shell.mishaps import Cut, document_mishap, mishap
 from tests.builders import empty_state
 from tests.raw_client import NOTHING, End, RawAnswer, asked, sent
 from tests.servers import FLASK, PATIENCE_SECONDS, Running, Server, running, running_gunicorn

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 import requests
 
-from llm_proxy.request_log import LOOKED_AT, MAX_BODY_CHARACTERS
+from llm_proxy.records.request_log import LOOKED_AT, MAX_BODY_CHARACTERS
 from tests.raw_upstream import (
     CHUNKED_HEAD,
     LAST_CHUNK,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.logs import Redactor
+from llm_proxy.records.logs import Redactor
 
 BACKSLASHES = "\\" * 200_000
 

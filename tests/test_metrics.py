@@ -10,12 +10,12 @@ from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
-from llm_proxy.exchange import Exchange
+from llm_proxy.core.reply import Annotations, Fact, Finish, ReasoningDelta, TextDelta, TextRun
 from llm_proxy.metrics.counted import Counted
 from llm_proxy.metrics.ended import gaps
 from llm_proxy.metrics.histogram import BulkHistogram
 from llm_proxy.metrics.labels import MAX_VALUES, Bounded
-from llm_proxy.reply import Annotations, Fact, Finish, ReasoningDelta, TextDelta, TextRun
+from llm_proxy.records.exchange import Exchange
 from tests.builders import chat_document, client, read
 from tests.fixtures import fixture, fixture_client
 from tests.scraped import samples, value

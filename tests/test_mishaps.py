@@ -5,7 +5,9 @@ import math
 
 import pytest
 
-from llm_proxy.mishaps import (
+from llm_proxy.core.reply import Pause, WireFault, WireFaultKind
+from llm_proxy.openai_api import sse
+from llm_proxy.shell.mishaps import (
     DOCUMENT_KINDS,
     PIECE_BYTES,
     PIECE_SECONDS,
@@ -14,8 +16,6 @@ from llm_proxy.mishaps import (
     document_mishap,
     mishap,
 )
-from llm_proxy.openai_api import sse
-from llm_proxy.reply import Pause, WireFault, WireFaultKind
 
 A, B, C = (b'data: {"n":%d}\n\n' % number for number in range(3))
 TYPED = b'event: response.created\ndata: {"n":9}\n\n'

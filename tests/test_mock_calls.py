@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.chat_request import ChatRequest, Message, Tool, ToolCall, ToolChoice
-from llm_proxy.folding import collect
+from llm_proxy.core.chat_request import ChatRequest, Message, Tool, ToolCall, ToolChoice
+from llm_proxy.core.folding import collect
+from llm_proxy.core.reply import Finish, ToolCallDelta
 from llm_proxy.mock.calls import chosen_tools, tool_calls
-from llm_proxy.reply import Finish, ToolCallDelta
 
 
 def tool(name: str, **fields: Any) -> Tool:

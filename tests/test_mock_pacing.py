@@ -6,9 +6,7 @@ from typing import get_args
 
 import pytest
 
-from llm_proxy.mock.pacing import Pace, paced
-from llm_proxy.mock.profiles import BY_MODEL, PROFILES, pace, profile
-from llm_proxy.reply import (
+from llm_proxy.core.reply import (
     IDLE,
     Event,
     Finish,
@@ -19,7 +17,9 @@ from llm_proxy.reply import (
     ToolCallDelta,
     spoken,
 )
-from llm_proxy.runs import singly
+from llm_proxy.core.runs import singly
+from llm_proxy.mock.pacing import Pace, paced
+from llm_proxy.mock.profiles import BY_MODEL, PROFILES, pace, profile
 from llm_proxy.settings import MockSettings, ProfileName
 from tests.builders import chat_document, stream_of
 from tests.servers import PATIENCE_SECONDS, running_gunicorn

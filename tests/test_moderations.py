@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import ModerationCreateResponse
 
+from llm_proxy.core.reply import Usage
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.mock.flags import PHRASES, scores
 from llm_proxy.mock.resources import moderations
 from llm_proxy.openai_api.moderations import CATEGORIES, OF_IMAGES, Moderated
-from llm_proxy.reply import Usage
 from tests.test_embeddings import call
 
 

@@ -9,22 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from llm_proxy.chat_request import ChatRequest, ToolCall
-from llm_proxy.errors import InvalidRequest
-from llm_proxy.folding import collect
-from llm_proxy.mock.recording.embeddings import RecordingEmbeddings
-from llm_proxy.mock.recording.shelf import Shelf
-from llm_proxy.mock.recording.source import RecordingSource
-from llm_proxy.mock.recording.upstream import Upstream
-from llm_proxy.mock.replay import RecordedTimings
-from llm_proxy.openai_api import completions
-from llm_proxy.openai_api.chat import answer as chat
-from llm_proxy.openai_api.embeddings import packed
-from llm_proxy.openai_api.resource import Call
-from llm_proxy.openai_api.responses import request as responses
-from llm_proxy.openai_api.surface import Surface
-from llm_proxy.prompts import replies
-from llm_proxy.reply import (
+from llm_proxy.core.chat_request import ChatRequest, ToolCall
+from llm_proxy.core.folding import collect
+from llm_proxy.core.prompts import replies
+from llm_proxy.core.reply import (
     IDLE,
     Choice,
     Event,
@@ -37,6 +25,18 @@ from llm_proxy.reply import (
     ToolCallDelta,
     Usage,
 )
+from llm_proxy.errors import InvalidRequest
+from llm_proxy.mock.recording.embeddings import RecordingEmbeddings
+from llm_proxy.mock.recording.shelf import Shelf
+from llm_proxy.mock.recording.source import RecordingSource
+from llm_proxy.mock.recording.upstream import Upstream
+from llm_proxy.mock.replay import RecordedTimings
+from llm_proxy.openai_api import completions
+from llm_proxy.openai_api.chat import answer as chat
+from llm_proxy.openai_api.embeddings import packed
+from llm_proxy.openai_api.resource import Call
+from llm_proxy.openai_api.responses import request as responses
+from llm_proxy.openai_api.surface import Surface
 from llm_proxy.store import Stored
 from tests.builders import chat_document, empty_store
 from tests.raw_upstream import (

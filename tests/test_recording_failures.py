@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from llm_proxy.core.reply import IDLE, Event, TextDelta
 from llm_proxy.errors import PassedOn, ProxyError, UpstreamError, UpstreamTimeout
 from llm_proxy.mock.recording import answer, upstream
 from llm_proxy.mock.recording.embeddings import RecordingEmbeddings
 from llm_proxy.mock.recording.source import RecordingSource
 from llm_proxy.mock.recording.upstream import Upstream
 from llm_proxy.openai_api.resource import Call
-from llm_proxy.reply import IDLE, Event, TextDelta
 from tests.builders import chat_document, empty_store
 from tests.raw_upstream import (
     CHUNKED_HEAD,

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.folding import collect
-from llm_proxy.mock.replay import RecordedTimings, timed
-from llm_proxy.reply import (
+from llm_proxy.core.folding import collect
+from llm_proxy.core.reply import (
     Event,
     Finish,
     Pause,
@@ -19,6 +18,7 @@ from llm_proxy.reply import (
     ToolCallDelta,
     WireFault,
 )
+from llm_proxy.mock.replay import RecordedTimings, timed
 from tests.builders import stream_of
 
 TIMINGS = RecordedTimings(ttft_ms=500, intervals_ms=(20, 0, 40), chunk_lengths=(3, 4, 0, 2))

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.chat_request import ToolCall
-from llm_proxy.folding import collect
-from llm_proxy.reply import (
+from llm_proxy.core.chat_request import ToolCall
+from llm_proxy.core.folding import collect
+from llm_proxy.core.reply import (
     IDLE,
     Annotations,
     Choice,

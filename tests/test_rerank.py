@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_proxy.core.reply import Usage
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.mock.resources import rerank
 from llm_proxy.openai_api.rerank import RerankRequest, body
-from llm_proxy.reply import Usage
 from tests.test_embeddings import call
 
 DOCUMENTS = ["bananas are yellow", "Paris is the capital of France", "Berlin is a capital"]

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from openai.types.responses import Response
 
-from llm_proxy.chat_request import ToolCall
+from llm_proxy.core.chat_request import ToolCall
+from llm_proxy.core.reply import Choice, FinishReason, Reply, Usage
 from llm_proxy.openai_api.responses.request import SURFACE, parse
-from llm_proxy.reply import Choice, FinishReason, Reply, Usage
 from tests.builders import STAMP
 
 FUNCTION = {"type": "function", "name": "search", "parameters": {}, "strict": False}

@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from llm_proxy.chat_request import ChatRequest
-from llm_proxy.errors import UpstreamError
-from llm_proxy.folding import collect
-from llm_proxy.openai_api.responses.request import SURFACE, parse
-from llm_proxy.reply import (
+from llm_proxy.core.chat_request import ChatRequest
+from llm_proxy.core.folding import collect
+from llm_proxy.core.reply import (
     Annotations,
     Finish,
     FinishReason,
@@ -25,6 +23,8 @@ from llm_proxy.reply import (
     ToolCallDelta,
     Usage,
 )
+from llm_proxy.errors import UpstreamError
+from llm_proxy.openai_api.responses.request import SURFACE, parse
 from tests.builders import STAMP
 
 AN_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)

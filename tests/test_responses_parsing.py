@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.chat_request import ChatRequest, Message, Tool, ToolCall, ToolChoice
+from llm_proxy.core.chat_request import ChatRequest, Message, Tool, ToolCall, ToolChoice
+from llm_proxy.core.reply import Choice, Reply, Usage
 from llm_proxy.errors import InvalidJSON, InvalidRequest
 from llm_proxy.openai_api.responses.hosted import ITEMS, TOOLS
 from llm_proxy.openai_api.responses.request import parse, resumed
-from llm_proxy.reply import Choice, Reply, Usage
 from llm_proxy.store import Stored
 
 SEARCH = {"type": "function", "name": "search", "parameters": {"type": "object"}, "strict": True}

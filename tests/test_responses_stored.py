@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from openai.types.responses import ResponseItemList
 
+from llm_proxy.core.reply import Choice, Reply, Usage
 from llm_proxy.errors import InvalidRequest, NotStored
 from llm_proxy.openai_api.resource import Call
 from llm_proxy.openai_api.responses import stored as responses_stored
 from llm_proxy.openai_api.responses.request import SURFACE, parse
-from llm_proxy.reply import Choice, Reply, Usage
 from llm_proxy.store import Store, Stored
 from tests.builders import STAMP, client, empty_store
 

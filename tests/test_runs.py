@@ -6,13 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.chat_request import ChatRequest, Message
-from llm_proxy.errors import ConnectionCut, UpstreamError
-from llm_proxy.openai_api.chat.answer import ChatEncoder
-from llm_proxy.outbox import MAX_BYTES, Outbox, portions
-from llm_proxy.pauses import lived, waited
-from llm_proxy.prompts import replies
-from llm_proxy.reply import (
+from llm_proxy.core.chat_request import ChatRequest, Message
+from llm_proxy.core.prompts import replies
+from llm_proxy.core.reply import (
     AT_HAND,
     IDLE,
     Event,
@@ -24,9 +20,13 @@ from llm_proxy.reply import (
     Usage,
     WireFault,
 )
-from llm_proxy.runs import singly
+from llm_proxy.core.runs import singly
+from llm_proxy.errors import ConnectionCut, UpstreamError
+from llm_proxy.openai_api.chat.answer import ChatEncoder
 from llm_proxy.settings import MockSettings
-from llm_proxy.streaming import EventStream
+from llm_proxy.shell.outbox import MAX_BYTES, Outbox, portions
+from llm_proxy.shell.pauses import lived, waited
+from llm_proxy.shell.streaming import EventStream
 from tests.builders import STAMP, chat_request, mock_source, stream_of
 from tests.streams import FakeClock, Told, drained, stream, timed
 

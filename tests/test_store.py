@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_proxy.reply import Choice, Reply, Usage
+from llm_proxy.core.reply import Choice, Reply, Usage
 from llm_proxy.sqlite import place
 from llm_proxy.sqlite.database import Database
 from llm_proxy.sqlite.store import SqliteStore

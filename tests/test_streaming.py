@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 import pytest
 
+from llm_proxy.core.reply import IDLE, Event, Finish, Pause, TextDelta, Usage, WireFault
 from llm_proxy.errors import (
     ConnectionCut,
     FaultNotPossible,
     UpstreamError,
 )
 from llm_proxy.openai_api import sse
-from llm_proxy.pauses import WAITING, lived
-from llm_proxy.reply import IDLE, Event, Finish, Pause, TextDelta, Usage, WireFault
+from llm_proxy.shell.pauses import WAITING, lived
 from tests.builders import stream_of
 from tests.streams import FakeClock, Told, drained, stream, timed
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.chat_request import ChatRequest, Message
+from llm_proxy.core.chat_request import ChatRequest, Message
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.openai_api import completions
 from llm_proxy.openai_api.chat import request as chat

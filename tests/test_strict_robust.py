@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_proxy.chat_request import ChatRequest, Message, ToolCall
+from llm_proxy.core.chat_request import ChatRequest, Message, ToolCall
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.openai_api.chat import request as chat
 from llm_proxy.openai_api.errors import error_body

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 
-from llm_proxy.thread_worker import TurnWorker, _Calls
-from llm_proxy.turns import Turns
+from llm_proxy.server.thread_worker import TurnWorker, _Calls
+from llm_proxy.work.turns import Turns
 from tests.builders import chat_document
 from tests.raw_client import asked, sent
 from tests.servers import PATIENCE_SECONDS, Server, new_session, running_gunicorn

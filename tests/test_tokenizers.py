@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.chat_request import ChatRequest, Message
+from llm_proxy.core.chat_request import ChatRequest, Message
+from llm_proxy.core.tokenizers import Characters, Exact, Tokenizer, tokenizer
+from llm_proxy.core.tokens import count_prompt
 from llm_proxy.settings import SettingsError, from_env
-from llm_proxy.tokenizers import Characters, Exact, Tokenizer, tokenizer
-from llm_proxy.tokens import count_prompt
 
 TEXT = "Hello world, this is a test."
 
@@ -45,7 +45,7 @@ def test_characters_are_the_default() -> None:
 def test_an_exact_tokenizer_that_is_not_installed_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("llm_proxy.setting_rules.find_spec", lambda _: None)
+    monkeypatch.setattr("llm_proxy.settings.rules.find_spec", lambda _: None)
     with pytest.raises(SettingsError) as refused:
         from_env({"MOCK_TOKENIZER": "o200k"})
     assert refused.value.problems == [

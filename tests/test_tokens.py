@@ -2,11 +2,11 @@
 
 import pytest
 
-from llm_proxy.chat_request import ChatRequest, Message, Tool, ToolCall
+from llm_proxy.core.chat_request import ChatRequest, Message, Tool, ToolCall
+from llm_proxy.core.reply import Finish, ReasoningDelta, TextDelta, ToolCallDelta, Usage
+from llm_proxy.core.tokenizers import Characters
+from llm_proxy.core.tokens import count_prompt, metered
 from llm_proxy.errors import InternalError
-from llm_proxy.reply import Finish, ReasoningDelta, TextDelta, ToolCallDelta, Usage
-from llm_proxy.tokenizers import Characters
-from llm_proxy.tokens import count_prompt, metered
 from tests.builders import chat_request, stream_of
 
 CHARACTERS = Characters()

@@ -10,8 +10,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from llm_proxy.exchange import Exchange
-from llm_proxy.reply import Fact, Noted
+from llm_proxy.core.reply import Fact, Noted
+from llm_proxy.records.exchange import Exchange
 from llm_proxy.tracing import wanted as tracing
 from llm_proxy.tracing.spans import Traced
 from tests.builders import chat_document, stream_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.turns import AT_MOST_SECONDS, Turns, pass_on
+from llm_proxy.work.turns import AT_MOST_SECONDS, Turns, pass_on
 
 PATIENCE_SECONDS = 20.0
 

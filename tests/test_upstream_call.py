@@ -10,9 +10,9 @@ import pytest
 import requests
 
 from llm_proxy.adapter.upstream import Upstream
-from llm_proxy.threads import Threads
 from llm_proxy.upstream.ahead import MAX_HELD_BYTES, CallAhead
 from llm_proxy.upstream.connections import session
+from llm_proxy.work.threads import Threads
 from tests.raw_upstream import (
     CHUNKED_HEAD,
     CLOSING_HEAD,

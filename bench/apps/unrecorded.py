@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from llm_proxy import app as composition
-from llm_proxy.edge import Edge
+from llm_proxy.shell.edge import Edge
 
 
 def _unobserved(**parts: Any) -> Edge:

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from typing import NoReturn
 
-from llm_proxy import serving
 from llm_proxy.adapter.account import Account
 from llm_proxy.adapter.ratings import Ratings
 from llm_proxy.adapter.routing import Routed, source_of
 from llm_proxy.adapter.upstream import Upstream
+from llm_proxy.core.tokenizers import Characters
 from llm_proxy.errors import NotServed, UpstreamError
 from llm_proxy.limits import Unlimited
 from llm_proxy.openai_api.resource import Answer, Call, Resource
 from llm_proxy.settings import AdapterSettings, ServerSettings
+from llm_proxy.shell import serving
 from llm_proxy.store import Store
-from llm_proxy.tokenizers import Characters
 
 NOT_SERVED = ("/embeddings", "/moderations", "/rerank")
 """OpenAI's routes that a search API has no answer to."""

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from llm_proxy.core.reply import Fact
 from llm_proxy.errors import ProxyError
-from llm_proxy.reply import Fact
 
 
 class Account:

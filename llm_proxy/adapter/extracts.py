@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from llm_proxy.adapter.citations import HEADING
-from llm_proxy.chat_request import Message
+from llm_proxy.core.chat_request import Message
 
 TITLE_WORDS = 4
 TITLE_CHARACTERS = 60

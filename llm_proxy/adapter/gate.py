@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Generator
 
 from llm_proxy.errors import UpstreamBusy
-from llm_proxy.turns import pass_on
 from llm_proxy.upstream.call import TURN_SECONDS
+from llm_proxy.work.turns import pass_on
 
 
 class Gate:

@@ -13,9 +13,9 @@ import msgspec
 from llm_proxy.adapter import extracts
 from llm_proxy.adapter.context import code_of, without_context
 from llm_proxy.adapter.tasks import Task, task_of
-from llm_proxy.chat_request import ChatRequest, Message
-from llm_proxy.reply import AT_HAND, Events, Source, Stamped, spoken
-from llm_proxy.task_patterns import TaskKind, TaskPattern
+from llm_proxy.core.chat_request import ChatRequest, Message
+from llm_proxy.core.reply import AT_HAND, Events, Source, Stamped, spoken
+from llm_proxy.settings.task_patterns import TaskKind, TaskPattern
 
 _HISTORY = re.compile(r"<chat_history>(.*?)(?:</chat_history>|\Z)", re.DOTALL)
 _SPEAKER = re.compile(r"^(USER|ASSISTANT): ?", re.MULTILINE)

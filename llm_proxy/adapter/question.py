@@ -8,7 +8,7 @@ from types import MappingProxyType
 from urllib.parse import quote_plus, unquote_plus, urlsplit, urlunsplit
 
 from llm_proxy.adapter.context import without_context
-from llm_proxy.chat_request import ChatRequest, Endpoint
+from llm_proxy.core.chat_request import ChatRequest, Endpoint
 from llm_proxy.errors import InvalidRequest
 
 PARAMS: Mapping[Endpoint, str] = {

@@ -15,8 +15,8 @@ from sseclient import SSEClient
 from llm_proxy.adapter import failures
 from llm_proxy.adapter.dialects.payload import object_in
 from llm_proxy.adapter.framing import EventTruncated, Framing
-from llm_proxy.event_fields import EventFields
 from llm_proxy.openai_api.sse import EventTooLarge
+from llm_proxy.settings.event_fields import EventFields
 from llm_proxy.upstream.call import TURN_SECONDS, Call
 from llm_proxy.upstream.patience import Patience
 

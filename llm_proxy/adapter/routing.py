@@ -7,8 +7,8 @@ from llm_proxy.adapter.local_answers import WithLocalTasks
 from llm_proxy.adapter.source import LegacySource
 from llm_proxy.adapter.tasks import KNOWN
 from llm_proxy.adapter.upstream import Upstream
-from llm_proxy.chat_request import ChatRequest
-from llm_proxy.reply import ASIDES, Events, Source, Stamped
+from llm_proxy.core.chat_request import ChatRequest
+from llm_proxy.core.reply import ASIDES, Events, Source, Stamped
 from llm_proxy.settings import AdapterSettings
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
 from llm_proxy.namespaces import bearer_key
 from llm_proxy.settings import AdapterSettings
 
@@ -44,7 +44,7 @@ def _told(request: ChatRequest, places: tuple[str, ...]) -> Iterator[tuple[str, 
 
 
 def _at(request: ChatRequest, place: str) -> object:
-    """What stands in one of the places that `setting_rules.session_sources` knows."""
+    """What stands in one of the places that `settings.rules.session_sources` knows."""
     kind, _, name = place.partition(":")
     if kind == "header":
         return request.headers.get(name.lower())

@@ -12,8 +12,17 @@ from llm_proxy.adapter.dialects.meaning import Citation, Dialect, End, Other, Wo
 from llm_proxy.adapter.question import question
 from llm_proxy.adapter.sessions import session_params
 from llm_proxy.adapter.upstream import Upstream
-from llm_proxy.chat_request import ChatRequest
-from llm_proxy.reply import ASIDES, IDLE, Annotations, Events, Finish, Noted, TextDelta, TextRun
+from llm_proxy.core.chat_request import ChatRequest
+from llm_proxy.core.reply import (
+    ASIDES,
+    IDLE,
+    Annotations,
+    Events,
+    Finish,
+    Noted,
+    TextDelta,
+    TextRun,
+)
 from llm_proxy.settings import AdapterSettings
 
 TRACED = ("traceparent", "tracestate")

@@ -10,8 +10,8 @@ from functools import lru_cache
 from msgspec import Struct
 
 from llm_proxy.adapter.context import without_context
-from llm_proxy.chat_request import ChatRequest, Message
-from llm_proxy.task_patterns import TaskKind, TaskPattern
+from llm_proxy.core.chat_request import ChatRequest, Message
+from llm_proxy.settings.task_patterns import TaskKind, TaskPattern
 
 KNOWN = (
     # Continue

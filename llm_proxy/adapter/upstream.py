@@ -20,11 +20,11 @@ from llm_proxy.adapter.login import Login, Ticket, refused
 from llm_proxy.adapter.question import search_url
 from llm_proxy.adapter.reading import Payloads, payloads, whole
 from llm_proxy.settings import AdapterSettings
-from llm_proxy.threads import Threads
 from llm_proxy.upstream.call import Call
 from llm_proxy.upstream.causes import bottom
 from llm_proxy.upstream.connections import session
 from llm_proxy.upstream.patience import Limits, Patience
+from llm_proxy.work.threads import Threads
 
 JSON = "application/json"
 

@@ -14,9 +14,9 @@ from llm_proxy.control.openapi import openapi
 from llm_proxy.control.route import Route
 from llm_proxy.control.routes import routes
 from llm_proxy.control.scripts import ScriptViews
-from llm_proxy.incoming import current
 from llm_proxy.journal.entry import Journal
 from llm_proxy.settings import ServerSettings
+from llm_proxy.shell.incoming import current
 from llm_proxy.state import State
 
 

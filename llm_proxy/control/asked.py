@@ -1,6 +1,6 @@
 """Requests of the journal, understood again: what a surface makes of what was sent."""
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
 from llm_proxy.errors import ProxyError
 from llm_proxy.journal.entry import Found
 from llm_proxy.openai_api import embeddings

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from llm_proxy.browsers import is_foreign
 from llm_proxy.errors import Forbidden, InvalidRequest, UnsupportedMediaType
+from llm_proxy.shell.browsers import is_foreign
 
 MEDIA_TYPE = "application/json"
 

@@ -16,10 +16,10 @@ from llm_proxy.control.live import Listeners, Live, summary
 from llm_proxy.control.queries import wanted
 from llm_proxy.control.report import report
 from llm_proxy.errors import NotServed, NotStored
-from llm_proxy.incoming import current
 from llm_proxy.journal.entry import Entry, Found, Journal, Wanted
 from llm_proxy.openai_api import sse
 from llm_proxy.settings import ServerSettings
+from llm_proxy.shell.incoming import current
 
 
 class ExchangeViews:

@@ -10,6 +10,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from llm_proxy.control.asked import HIDDEN, STAND_IN, chat_asked
+from llm_proxy.core.reply import (
+    Finish,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
 from llm_proxy.errors import NotServed
 from llm_proxy.journal.entry import Found
 from llm_proxy.journal.timeline import Kind, Timed
@@ -18,14 +26,6 @@ from llm_proxy.mock.recording.fixture import reply_fixture
 from llm_proxy.mock.recording.matching import match_of
 from llm_proxy.openai_api.again import surface_of
 from llm_proxy.openai_api.decoder import Decoded
-from llm_proxy.reply import (
-    Finish,
-    ReasoningDelta,
-    RefusalDelta,
-    TextDelta,
-    ToolCallDelta,
-    Usage,
-)
 
 _LEFT_OUT = frozenset({"host", "content-length", "connection", "accept-encoding", "content-type"})
 """Headers that the command makes up by itself, or that say how the client was connected."""

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from llm_proxy.clock import Clock
 from llm_proxy.errors import ClientGone, TooManyListeners
-from llm_proxy.exchange import Exchange
 from llm_proxy.journal.entry import Entry, Journal
-from llm_proxy.lifetime import is_stopping
 from llm_proxy.openai_api import sse
-from llm_proxy.pieces import AnswerInPieces
+from llm_proxy.records.exchange import Exchange
+from llm_proxy.shell.clock import Clock
+from llm_proxy.shell.lifetime import is_stopping
+from llm_proxy.shell.pieces import AnswerInPieces
 
 MAX_LISTENERS = 16
 """At once, of each worker: each of them holds a thread, and streams need those, too."""

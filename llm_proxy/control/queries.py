@@ -6,8 +6,8 @@ from typing import get_args
 
 from llm_proxy.control.calls import limit_asked
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.exchange import Outcome
 from llm_proxy.journal.entry import Wanted
+from llm_proxy.records.exchange import Outcome
 
 PARAMETERS = ("namespace", "path", "model", "status", "outcome", "text", "before", "limit", "brief")
 

@@ -11,10 +11,10 @@ from flask import Response, request
 from llm_proxy.control import answers, bodies, calls
 from llm_proxy.control.bodies import Asked, CheckFixture
 from llm_proxy.errors import NotStored
-from llm_proxy.incoming import current
 from llm_proxy.journal.entry import Journal
 from llm_proxy.namespaces import namespace_of
 from llm_proxy.settings import ServerSettings
+from llm_proxy.shell.incoming import current
 from llm_proxy.state import Kind, Scripted, State
 
 

@@ -12,15 +12,15 @@ from typing import Any, get_args
 
 from flask import Blueprint, Response, render_template, request, url_for
 
-from llm_proxy import browsers
 from llm_proxy.control.queries import wanted
 from llm_proxy.errors import Forbidden, InvalidRequest, UnknownURL
-from llm_proxy.exchange import Outcome
-from llm_proxy.incoming import current
 from llm_proxy.inspector import comparison, view
 from llm_proxy.inspector.timeline import written
 from llm_proxy.journal.entry import Journal
+from llm_proxy.records.exchange import Outcome
 from llm_proxy.settings import ServerSettings
+from llm_proxy.shell import browsers
+from llm_proxy.shell.incoming import current
 
 ROWS = 100
 """Exchanges that are listed at once."""

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from llm_proxy.core.reply import Fact, WireFault
 from llm_proxy.errors import ProxyError
-from llm_proxy.exchange import Exchange
 from llm_proxy.journal import timeline
 from llm_proxy.journal.entry import UNCOUNTED, Account
 from llm_proxy.journal.folded import Folded, folded, trimmed
@@ -26,8 +26,8 @@ from llm_proxy.journal.texts import (
     without_secrets,
 )
 from llm_proxy.journal.warnings import warnings_of
-from llm_proxy.reply import Fact, WireFault
-from llm_proxy.trace import Trace
+from llm_proxy.records.exchange import Exchange
+from llm_proxy.records.trace import Trace
 
 _encoded = msgspec.json.Encoder().encode
 

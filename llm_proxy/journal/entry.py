@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 from msgspec import Struct
 
-from llm_proxy.exchange import Exchange
+from llm_proxy.records.exchange import Exchange
 
 UNCOUNTED = -1
 """In place of the number of warnings of a request that nobody has looked into so far."""

@@ -6,12 +6,12 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llm_proxy.chat_request import ToolCall
-from llm_proxy.course import SoFar
-from llm_proxy.cut import MAX_SECRET
-from llm_proxy.folding import collect
+from llm_proxy.core.chat_request import ToolCall
+from llm_proxy.core.folding import collect
+from llm_proxy.core.reply import Choice, FinishReason, Reply, TextDelta
 from llm_proxy.journal.redacted import redacted_beginning
-from llm_proxy.reply import Choice, FinishReason, Reply, TextDelta
+from llm_proxy.records.course import SoFar
+from llm_proxy.records.cut import MAX_SECRET
 
 MAX_SAID = 64 * 1024
 """Characters that are kept of each text of a reply."""

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
 from llm_proxy.errors import ProxyError
 from llm_proxy.journal import timeline
 from llm_proxy.journal.entry import UNCOUNTED, Account, Entry, entry_of

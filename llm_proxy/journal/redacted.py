@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from llm_proxy.cut import beginning
+from llm_proxy.records.cut import beginning
 
 
 class Redacted(Protocol):

@@ -11,8 +11,6 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from llm_proxy import cut
-from llm_proxy.exchange import Exchange
 from llm_proxy.journal.entry import MAX_REQUEST_BYTES
 from llm_proxy.journal.folded import Folded, beginning
 from llm_proxy.journal.redacted import (
@@ -22,7 +20,9 @@ from llm_proxy.journal.redacted import (
     unmasked,
 )
 from llm_proxy.namespaces import bearer_key, key_namespace
-from llm_proxy.trace import MAX_ANSWER_BYTES, Trace
+from llm_proxy.records import cut
+from llm_proxy.records.exchange import Exchange
+from llm_proxy.records.trace import MAX_ANSWER_BYTES, Trace
 
 MAX_SHOWN = 200
 """Characters of `question` and `answer`."""

@@ -11,8 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from llm_proxy.course import SoFar
-from llm_proxy.reply import (
+from llm_proxy.core.reply import (
     Annotations,
     Finish,
     ReasoningDelta,
@@ -22,6 +21,7 @@ from llm_proxy.reply import (
     TextRun,
     ToolCallDelta,
 )
+from llm_proxy.records.course import SoFar
 
 MAX_TIMED = 2_000
 """Events of a time line; of a longer one neighbours are put together."""

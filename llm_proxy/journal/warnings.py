@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
 from llm_proxy.errors import ProxyError
 
 WITHOUT_EFFECT = (

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from llm_proxy.behind import Behind
-from llm_proxy.exchange import Exchange
+from llm_proxy.core.reply import Fact
 from llm_proxy.metrics.ended import Ended, ended
 from llm_proxy.metrics.labels import route
-from llm_proxy.reply import Fact
+from llm_proxy.records.exchange import Exchange
+from llm_proxy.work.behind import Behind
 
 if TYPE_CHECKING:
     from llm_proxy.metrics.meters import Meters

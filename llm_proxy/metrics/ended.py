@@ -10,9 +10,9 @@ from operator import sub
 
 from msgspec import Struct
 
-from llm_proxy.exchange import Exchange
+from llm_proxy.core.reply import Fact, Usage
 from llm_proxy.metrics.labels import method, route
-from llm_proxy.reply import Fact, Usage
+from llm_proxy.records.exchange import Exchange
 
 
 class Ended(Struct, frozen=True, gc=False):

@@ -5,7 +5,7 @@ Every value of a label is a time series of its own, for as long as the server ru
 
 from collections.abc import Callable, Iterable
 
-from llm_proxy.exchange import Exchange
+from llm_proxy.records.exchange import Exchange
 
 MAX_VALUES = 100
 MAX_CHARACTERS = 100

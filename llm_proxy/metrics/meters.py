@@ -17,11 +17,11 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.values import MultiProcessValue
 
+from llm_proxy.core.reply import Fact
 from llm_proxy.metrics.ended import Ended
 from llm_proxy.metrics.histogram import BulkHistogram
 from llm_proxy.metrics.labels import Bounded, status_class
 from llm_proxy.metrics.place import FOLDER, SEAT
-from llm_proxy.reply import Fact
 
 WHOLE_SECONDS = (
     0.001,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_proxy import serving
+from llm_proxy.core.tokenizers import tokenizer
 from llm_proxy.mock.decisions import Decisions
 from llm_proxy.mock.embedding import Embeddings
 from llm_proxy.mock.faults.precedence import Faults
@@ -22,9 +22,9 @@ from llm_proxy.mock.resources import RESOURCES
 from llm_proxy.mock.source import MockSource
 from llm_proxy.openai_api.resource import Resource
 from llm_proxy.settings import MockSettings, ServerSettings, SettingsError
+from llm_proxy.shell import serving
 from llm_proxy.state import State
 from llm_proxy.store import Store
-from llm_proxy.tokenizers import tokenizer
 
 
 def blueprint(

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from llm_proxy.chat_request import ChatRequest, Tool
+from llm_proxy.core.chat_request import ChatRequest, Tool
+from llm_proxy.core.reply import Events, Finish, ToolCallDelta
 from llm_proxy.mock.examples import example_text
-from llm_proxy.reply import Events, Finish, ToolCallDelta
 
 FRAGMENT_CHARACTERS = 12
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
 
 
 def number_of(request: ChatRequest, seed: int) -> int:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
+from llm_proxy.core.reply import Fact
 from llm_proxy.errors import InternalError
 from llm_proxy.mock.faults import NO_TROUBLE, Trouble
 from llm_proxy.mock.faults.precedence import NO_FAULTS, Faults
 from llm_proxy.mock.fixtures.facts import NAMED, Facts
 from llm_proxy.mock.fixtures.fixture import Match
 from llm_proxy.mock.fixtures.library import Fixtures
-from llm_proxy.reply import Fact
 
 MATCHED: Mapping[str, Fact] = {"fixture": "matched"}
 """What is noted about a request that a fixture answers."""

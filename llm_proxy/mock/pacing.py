@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 
 from msgspec import Struct
 
-from llm_proxy.reply import (
+from llm_proxy.core.reply import (
     ASIDES,
     Event,
     Events,
@@ -22,8 +22,8 @@ from llm_proxy.reply import (
     TextRun,
     ToolCallDelta,
 )
-from llm_proxy.runs import singly
-from llm_proxy.tokenizers import Characters
+from llm_proxy.core.runs import singly
+from llm_proxy.core.tokenizers import Characters
 
 
 class Pace(Struct, frozen=True, kw_only=True):

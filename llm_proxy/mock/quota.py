@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from llm_proxy.allowance import Left
 from llm_proxy.errors import DO_NOT_RETRY, RateLimited
-from llm_proxy.latest import Latest
 from llm_proxy.limits import Unlimited
+from llm_proxy.mock.latest import Latest
 from llm_proxy.namespaces import namespace_of
+from llm_proxy.openai_api.allowance import Left
 from llm_proxy.openai_api.headers import rate_limit_headers
 from llm_proxy.settings import MockSettings
 from llm_proxy.state import Balance, Charge, Scripted, State

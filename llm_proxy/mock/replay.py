@@ -11,7 +11,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from llm_proxy.reply import (
+from llm_proxy.core.reply import (
     Event,
     Events,
     Finish,
@@ -23,7 +23,7 @@ from llm_proxy.reply import (
     ToolCallDelta,
     WireFault,
 )
-from llm_proxy.runs import singly
+from llm_proxy.core.runs import singly
 
 Milliseconds = Annotated[float, Meta(ge=0)]
 Characters = Annotated[int, Meta(ge=0)]

@@ -4,19 +4,19 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
+from llm_proxy.core.reply import AT_HAND, Events, Noted, Source
 from llm_proxy.errors import NoFixtureMatch
-from llm_proxy.latest import Latest
 from llm_proxy.mock.chance import number_of
 from llm_proxy.mock.decisions import MATCHED, MISSED, Decision, Decisions
 from llm_proxy.mock.faults.wrapper import troubled
 from llm_proxy.mock.fixtures.facts import facts_of
 from llm_proxy.mock.fixtures.replies import Told, utc_now
+from llm_proxy.mock.latest import Latest
 from llm_proxy.mock.pacing import Pace, paced
 from llm_proxy.mock.profiles import pace
 from llm_proxy.mock.unscripted import unscripted
 from llm_proxy.namespaces import namespace_of
-from llm_proxy.reply import AT_HAND, Events, Noted, Source
 from llm_proxy.settings import MockSettings
 from llm_proxy.state import State
 

@@ -1,10 +1,10 @@
 """Unscripted replies: what the mock says where no fixture does."""
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
+from llm_proxy.core.reply import Events, spoken
 from llm_proxy.mock.calls import chosen_tools, tool_calls
 from llm_proxy.mock.canned import canned_reply
 from llm_proxy.mock.examples import example_text
-from llm_proxy.reply import Events, spoken
 
 
 def unscripted(request: ChatRequest, number: int, *, echo: bool) -> Events:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
 from llm_proxy.errors import ProxyError
 from llm_proxy.openai_api.strict.rules import objections
 from llm_proxy.openai_api.surface import Surface

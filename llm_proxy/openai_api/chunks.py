@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
+from llm_proxy.core.reply import Annotations, Finish, Reply, Usage
 from llm_proxy.errors import ProxyError
 from llm_proxy.openai_api import sse
 from llm_proxy.openai_api.errors import error_body
 from llm_proxy.openai_api.surface import Encoder
-from llm_proxy.reply import Annotations, Finish, Reply, Usage
 
 
 class ChunkEncoder(Encoder):

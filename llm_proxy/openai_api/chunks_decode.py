@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, cast, get_args
 
 from msgspec import Struct
 
+from llm_proxy.core.reply import Annotations, Finish, FinishReason, Said, Usage
 from llm_proxy.openai_api.decoder import (
     DONE,
     Decoded,
@@ -19,7 +20,6 @@ from llm_proxy.openai_api.decoder import (
     decoded,
     number,
 )
-from llm_proxy.reply import Annotations, Finish, FinishReason, Said, Usage
 
 _REASONS = get_args(FinishReason)
 

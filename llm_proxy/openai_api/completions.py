@@ -4,7 +4,7 @@ Source of the shapes: API reference, "Create completion" and "The completion obj
 that object has no place for (reasoning, refusals, tool calls) is left out.
 
 One request may hold several prompts. Each becomes a user message, and the choices of all
-stand in one row: choice `k` of prompt `p` has the index `p * n + k`. `llm_proxy.prompts`
+stand in one row: choice `k` of prompt `p` has the index `p * n + k`. `llm_proxy.core.prompts`
 asks for them one by one.
 """
 
@@ -14,7 +14,17 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from llm_proxy.chat_request import ChatRequest, Message
+from llm_proxy.core.chat_request import ChatRequest, Message
+from llm_proxy.core.reply import (
+    Annotations,
+    Choice,
+    Finish,
+    FinishReason,
+    Reply,
+    Said,
+    TextDelta,
+    words,
+)
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.openai_api.chat.request import StreamOptions, bounded_n, stop_sequences
 from llm_proxy.openai_api.chunks import ChunkEncoder, cited, usage_object
@@ -22,7 +32,6 @@ from llm_proxy.openai_api.decoding import decode_body, unknown_fields
 from llm_proxy.openai_api.inputs import Input, Item, inputs
 from llm_proxy.openai_api.logprobs import alternatives, token_logprob
 from llm_proxy.openai_api.surface import Stamp, Surface
-from llm_proxy.reply import Annotations, Choice, Finish, FinishReason, Reply, Said, TextDelta, words
 
 
 class CompletionBody(Struct):

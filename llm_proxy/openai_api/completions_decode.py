@@ -5,8 +5,8 @@ Source of the shapes: API reference, "The completion object".
 
 from collections.abc import Iterator
 
+from llm_proxy.core.reply import Said, TextDelta
 from llm_proxy.openai_api.chunks_decode import Chunk, ChunkDecoder, WireChoice
-from llm_proxy.reply import Said, TextDelta
 
 
 class CompletionChoice(WireChoice):

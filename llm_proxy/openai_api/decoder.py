@@ -10,8 +10,8 @@ from typing import Any, NoReturn, Protocol, TypeVar
 import msgspec
 from msgspec import Struct
 
+from llm_proxy.core.reply import Said, Stamped
 from llm_proxy.openai_api.errors import passed_on
-from llm_proxy.reply import Said, Stamped
 
 Decoded = Said | Stamped
 

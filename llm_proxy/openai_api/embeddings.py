@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from llm_proxy.core.reply import Usage
+from llm_proxy.core.tokenizers import Tokenizer
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.openai_api.decoder import Misunderstood, decoded, number
 from llm_proxy.openai_api.decoding import decode_body
 from llm_proxy.openai_api.inputs import Input, Item, count_tokens, inputs
-from llm_proxy.reply import Usage
-from llm_proxy.tokenizers import Tokenizer
 
 MAX_INPUTS = 2048
 

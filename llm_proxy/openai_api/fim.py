@@ -11,13 +11,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from llm_proxy.chat_request import ChatRequest, Message
+from llm_proxy.core.chat_request import ChatRequest, Message
+from llm_proxy.core.reply import Annotations, Choice, Finish, Reply, Said, TextDelta
 from llm_proxy.openai_api.chat.request import StreamOptions, stop_sequences
 from llm_proxy.openai_api.chunks import ChunkEncoder, cited, usage_object
 from llm_proxy.openai_api.completions import finish_reason
 from llm_proxy.openai_api.decoding import decode_body, unknown_fields
 from llm_proxy.openai_api.surface import Stamp, Surface
-from llm_proxy.reply import Annotations, Choice, Finish, Reply, Said, TextDelta
 
 
 class FimBody(Struct):

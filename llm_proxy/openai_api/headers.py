@@ -3,7 +3,7 @@
 Source: API reference, "Debugging requests", and the guide "Rate limits".
 """
 
-from llm_proxy.allowance import Left, spelled
+from llm_proxy.openai_api.allowance import Left, spelled
 
 VERSION = "2020-10-01"
 

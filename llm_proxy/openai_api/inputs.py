@@ -8,8 +8,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from llm_proxy.core.tokenizers import Tokenizer
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.tokenizers import Tokenizer
 
 Token = Annotated[int, Meta(ge=0)]
 Tokens = Annotated[list[Token], Meta(min_length=1)]

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from llm_proxy.core.reply import Usage
+from llm_proxy.core.tokenizers import Tokenizer
+from llm_proxy.core.tokens import TOKENS_PER_ATTACHMENT
 from llm_proxy.openai_api.decoding import decode_body
 from llm_proxy.openai_api.inputs import check_kind
-from llm_proxy.reply import Usage
-from llm_proxy.tokenizers import Tokenizer
-from llm_proxy.tokens import TOKENS_PER_ATTACHMENT
 
 DEFAULT_MODEL = "omni-moderation-latest"
 

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from llm_proxy.core.reply import Usage
+from llm_proxy.core.tokenizers import Tokenizer
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.openai_api.decoding import decode_body
-from llm_proxy.reply import Usage
-from llm_proxy.tokenizers import Tokenizer
 
 
 class Document(Struct):

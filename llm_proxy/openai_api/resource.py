@@ -9,11 +9,11 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from llm_proxy.chat_request import Endpoint
+from llm_proxy.core.chat_request import Endpoint
+from llm_proxy.core.reply import Fact, Usage, WireFault
+from llm_proxy.core.tokenizers import Characters, Tokenizer
 from llm_proxy.errors import NotStored, ProxyError
-from llm_proxy.reply import Fact, Usage, WireFault
 from llm_proxy.store import Store, Stored
-from llm_proxy.tokenizers import Characters, Tokenizer
 
 
 class Call(Struct, frozen=True, kw_only=True):

@@ -10,9 +10,9 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
+from llm_proxy.core.reply import Reply, Said, Stamped, TextDelta, TextRun
 from llm_proxy.errors import ProxyError
-from llm_proxy.reply import Reply, Said, Stamped, TextDelta, TextRun
 from llm_proxy.store import Stored
 
 FINGERPRINT = "fp_11ab0c57e5"

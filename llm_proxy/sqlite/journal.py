@@ -5,15 +5,15 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from llm_proxy.behind import PATIENCE_SECONDS, Behind
-from llm_proxy.exchange import Exchange
 from llm_proxy.journal import progress
 from llm_proxy.journal.account import account
 from llm_proxy.journal.entry import Entry, Found, Wanted, entry_of
 from llm_proxy.journal.hindsight import Understanding, counted, whole
 from llm_proxy.journal.redacted import Redacted
+from llm_proxy.records.exchange import Exchange
 from llm_proxy.sqlite import conditions, exchanges
 from llm_proxy.sqlite.database import Database, DatabaseUnusable
+from llm_proxy.work.behind import PATIENCE_SECONDS, Behind
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from llm_proxy.chat_request import Endpoint
+from llm_proxy.core.chat_request import Endpoint
 from llm_proxy.sqlite.database import Database
 from llm_proxy.store import Stored
 

@@ -16,8 +16,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from llm_proxy.exchange import Exchange
-from llm_proxy.reply import Fact
+from llm_proxy.core.reply import Fact
+from llm_proxy.records.exchange import Exchange
 
 OPERATIONS = {
     "/chat/completions": "chat",

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import requests
 
-from llm_proxy.turns import pass_on
 from llm_proxy.upstream.body import READ_BYTES
 from llm_proxy.upstream.call import TURN_SECONDS, Call
+from llm_proxy.work.turns import pass_on
 
 MAX_HELD_BYTES = 4 * READ_BYTES
 """What may have arrived and not been received; beyond it the upstream has to wait."""

@@ -19,8 +19,8 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError
 
-from llm_proxy.turns import pass_on
 from llm_proxy.upstream.body import Answer
+from llm_proxy.work.turns import pass_on
 
 TURN_SECONDS = 0.25
 """How long anything is waited for before a look at whether it is still wanted."""

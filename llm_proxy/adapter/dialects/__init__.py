@@ -6,7 +6,7 @@ Pure: the payload of a server-sent event in, meanings out.
 from llm_proxy.adapter.dialects import legacy
 from llm_proxy.adapter.dialects.mapped import Mapped
 from llm_proxy.adapter.dialects.meaning import Dialect, Words
-from llm_proxy.event_fields import EventFields
+from llm_proxy.settings.event_fields import EventFields
 
 
 def dialect_of(fields: EventFields | None) -> Dialect:

@@ -13,7 +13,7 @@ from llm_proxy.adapter.dialects.meaning import (
     text_of,
 )
 from llm_proxy.adapter.dialects.payload import object_in
-from llm_proxy.event_fields import EventFields
+from llm_proxy.settings.event_fields import EventFields
 
 
 class Mapped:

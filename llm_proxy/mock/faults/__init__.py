@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from llm_proxy.chaos import Chaos
+from llm_proxy.core.reply import WireFault, WireFaultKind
 from llm_proxy.errors import ScriptedError
-from llm_proxy.reply import WireFault, WireFaultKind
+from llm_proxy.settings.chaos import Chaos
 
 SpokenKind = Literal["error_event", "bad_tool_arguments", "unknown_tool"]
 """Faults in what is said, which look the same on every surface."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args
 import msgspec
 from msgspec import Meta, Struct
 
+from llm_proxy.core.reply import WireFault, WireFaultKind
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.mock.faults import (
     Amount,
@@ -17,7 +18,6 @@ from llm_proxy.mock.faults import (
 )
 from llm_proxy.mock.faults.scripted import scripted_error
 from llm_proxy.openai_api.decoding import refuse, unknown_fields
-from llm_proxy.reply import WireFault, WireFaultKind
 
 SPOKEN_KINDS: tuple[SpokenKind, ...] = get_args(SpokenKind)
 KINDS: tuple[FaultKind, ...] = (*get_args(WireFaultKind), *SPOKEN_KINDS)

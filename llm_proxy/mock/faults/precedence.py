@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator, Mapping
 
 from msgspec.structs import replace
 
-from llm_proxy.chaos import Chaos
-from llm_proxy.latest import Known
+from llm_proxy.core.reply import WireFault
 from llm_proxy.mock.chance import share_of
 from llm_proxy.mock.faults import NO_TROUBLE, FixtureFaults, Trouble
 from llm_proxy.mock.faults.headers import asked_for
 from llm_proxy.mock.faults.orders import FaultOrder, fault_order
 from llm_proxy.mock.faults.rates import by_chance
+from llm_proxy.mock.latest import Known
 from llm_proxy.namespaces import namespace_of
 from llm_proxy.openai_api.resource import Answer, Call, Resource
-from llm_proxy.reply import WireFault
+from llm_proxy.settings.chaos import Chaos
 from llm_proxy.state import State
 
 COUNTER = "chaos"

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from llm_proxy.chaos import Chaos
+from llm_proxy.core.reply import WireFault
 from llm_proxy.mock.faults import Trouble
 from llm_proxy.mock.faults.scripted import scripted_error
-from llm_proxy.reply import WireFault
+from llm_proxy.settings.chaos import Chaos
 
 
 def by_chance(chaos: Chaos, chance: Callable[[str], float]) -> Trouble:

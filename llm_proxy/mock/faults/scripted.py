@@ -4,8 +4,8 @@ import math
 
 from msgspec import Struct
 
-from llm_proxy.allowance import REQUESTS_PER_MINUTE, Left
 from llm_proxy.errors import ScriptedError
+from llm_proxy.openai_api.allowance import REQUESTS_PER_MINUTE, Left
 from llm_proxy.openai_api.headers import rate_limit_headers
 
 # Continue runs a request again for some words in a message, and takes a number at its

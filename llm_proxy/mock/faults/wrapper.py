@@ -5,9 +5,7 @@ from contextlib import closing
 
 from msgspec.structs import replace
 
-from llm_proxy.errors import ScriptedError
-from llm_proxy.mock.faults import NO_TROUBLE, Trouble
-from llm_proxy.reply import (
+from llm_proxy.core.reply import (
     ASIDES,
     Annotations,
     Events,
@@ -19,7 +17,9 @@ from llm_proxy.reply import (
     ToolCallDelta,
     WireFault,
 )
-from llm_proxy.runs import singly
+from llm_proxy.core.runs import singly
+from llm_proxy.errors import ScriptedError
+from llm_proxy.mock.faults import NO_TROUBLE, Trouble
 
 
 def troubled(events: Events, trouble: Trouble, offered: Collection[str] = ()) -> Events:

@@ -10,11 +10,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from llm_proxy.core.reply import Stamped
 from llm_proxy.errors import PassedOn, ProxyError, UpstreamError
 from llm_proxy.mock.recording.upstream import Arrivals, Head, Piece
 from llm_proxy.openai_api import errors, sse
 from llm_proxy.openai_api.decoder import Decoded, Decoder, Misunderstood
-from llm_proxy.reply import Stamped
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 MAX_DOCUMENT_BYTES = 64 * 1024 * 1024

@@ -10,12 +10,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from llm_proxy.chat_request import ChatRequest
-from llm_proxy.mock.recording.answer import Heard
-from llm_proxy.mock.recording.matching import MASK, Masked, exactly, match_of
-from llm_proxy.mock.replay import Piece, text_of
-from llm_proxy.openai_api.chunks import usage_object
-from llm_proxy.reply import (
+from llm_proxy.core.chat_request import ChatRequest
+from llm_proxy.core.reply import (
     Finish,
     ReasoningDelta,
     RefusalDelta,
@@ -24,6 +20,10 @@ from llm_proxy.reply import (
     ToolCallDelta,
     Usage,
 )
+from llm_proxy.mock.recording.answer import Heard
+from llm_proxy.mock.recording.matching import MASK, Masked, exactly, match_of
+from llm_proxy.mock.replay import Piece, text_of
+from llm_proxy.openai_api.chunks import usage_object
 
 _KEY = r"\bsk-[\w-]{16,}"
 _DETAILS = ("prompt_tokens_details", "completion_tokens_details")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
 from llm_proxy.mock.fixtures.facts import has_tool_result, response_format, user_text
 
 _SPECIAL = re.compile(r"[\\.^$*+?{}\[\]()|]")

@@ -6,7 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from llm_proxy.chat_request import ChatRequest, Endpoint
+from llm_proxy.core.chat_request import ChatRequest, Endpoint
+from llm_proxy.core.reply import IDLE, Events, Stamped
 from llm_proxy.errors import InvalidRequest, PassedOn
 from llm_proxy.mock.recording.answer import Heard, heard
 from llm_proxy.mock.recording.fixture import masking, reply_fixture
@@ -19,7 +20,6 @@ from llm_proxy.openai_api.completions_decode import CompletionDecoder
 from llm_proxy.openai_api.decoder import Decoder
 from llm_proxy.openai_api.responses.conversation import earlier, whole_input
 from llm_proxy.openai_api.responses.decode import ResponsesDecoder
-from llm_proxy.reply import IDLE, Events, Stamped
 
 ORIGIN = "recorded"
 

@@ -17,12 +17,12 @@ from msgspec import Struct
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from llm_proxy.errors import ProxyError, UpstreamError, UpstreamTimeout
-from llm_proxy.threads import Threads
 from llm_proxy.upstream.ahead import CallAhead
 from llm_proxy.upstream.call import TURN_SECONDS
 from llm_proxy.upstream.causes import cause_named, causes
 from llm_proxy.upstream.connections import session
 from llm_proxy.upstream.patience import Limits, OutOfPatience, Patience
+from llm_proxy.work.threads import Threads
 
 log = logging.getLogger(__name__)
 

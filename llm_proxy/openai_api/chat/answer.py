@@ -9,12 +9,8 @@ from typing import Any
 
 import msgspec
 
-from llm_proxy.chat_request import ChatRequest, ToolCall
-from llm_proxy.openai_api.chat.request import parse
-from llm_proxy.openai_api.chunks import ChunkEncoder, cited, usage_object
-from llm_proxy.openai_api.logprobs import chat_logprobs
-from llm_proxy.openai_api.surface import Stamp, Surface
-from llm_proxy.reply import (
+from llm_proxy.core.chat_request import ChatRequest, ToolCall
+from llm_proxy.core.reply import (
     Annotations,
     Choice,
     Finish,
@@ -27,6 +23,10 @@ from llm_proxy.reply import (
     TextRun,
     ToolCallDelta,
 )
+from llm_proxy.openai_api.chat.request import parse
+from llm_proxy.openai_api.chunks import ChunkEncoder, cited, usage_object
+from llm_proxy.openai_api.logprobs import chat_logprobs
+from llm_proxy.openai_api.surface import Stamp, Surface
 
 
 class ChatEncoder(ChunkEncoder):

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from llm_proxy.core.reply import ReasoningDelta, RefusalDelta, Said, TextDelta, ToolCallDelta
 from llm_proxy.openai_api.chunks_decode import Chunk, ChunkDecoder, WireChoice
-from llm_proxy.reply import ReasoningDelta, RefusalDelta, Said, TextDelta, ToolCallDelta
 
 
 class WireFunction(Struct):

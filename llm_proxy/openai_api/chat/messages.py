@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from msgspec import Struct
 
-from llm_proxy.chat_request import Message, Role, ToolCall
+from llm_proxy.core.chat_request import Message, Role, ToolCall
 
 SUPPORTED = {
     "messages.role": "'system', 'developer', 'user', 'assistant', 'tool', and 'function'",

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from llm_proxy.chat_request import ChatRequest, Tool, ToolChoice
+from llm_proxy.core.chat_request import ChatRequest, Tool, ToolChoice
 from llm_proxy.openai_api.chat import messages
 from llm_proxy.openai_api.chat import tools as wire
 from llm_proxy.openai_api.decoding import decode_body, unknown_fields

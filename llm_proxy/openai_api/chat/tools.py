@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from llm_proxy.chat_request import Tool, ToolChoice
+from llm_proxy.core.chat_request import Tool, ToolChoice
 from llm_proxy.errors import InvalidRequest
 
 SUPPORTED = {

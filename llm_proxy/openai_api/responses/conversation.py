@@ -6,7 +6,7 @@ Source of the shapes: API reference, "Create a model response", `input`.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from llm_proxy.chat_request import ChatRequest, Message
+from llm_proxy.core.chat_request import ChatRequest, Message
 from llm_proxy.openai_api.responses.input import messages
 from llm_proxy.openai_api.responses.items import custom_names
 

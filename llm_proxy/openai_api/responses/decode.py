@@ -9,6 +9,17 @@ from typing import Any
 
 from msgspec import Struct
 
+from llm_proxy.core.reply import (
+    Annotations,
+    Finish,
+    FinishReason,
+    ReasoningDelta,
+    RefusalDelta,
+    Said,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
 from llm_proxy.openai_api.decoder import (
     DONE,
     Decoded,
@@ -19,17 +30,6 @@ from llm_proxy.openai_api.decoder import (
     decoded,
     number,
     raise_told,
-)
-from llm_proxy.reply import (
-    Annotations,
-    Finish,
-    FinishReason,
-    ReasoningDelta,
-    RefusalDelta,
-    Said,
-    TextDelta,
-    ToolCallDelta,
-    Usage,
 )
 
 _SPOKEN: Mapping[str, type[TextDelta | RefusalDelta | ReasoningDelta]] = {

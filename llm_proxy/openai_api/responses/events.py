@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from llm_proxy.core.reply import ReasoningDelta, RefusalDelta, TextDelta
 from llm_proxy.openai_api import sse
 from llm_proxy.openai_api.responses.items import (
     CallItem,
@@ -20,7 +21,6 @@ from llm_proxy.openai_api.responses.items import (
     SpokenItem,
     SummaryText,
 )
-from llm_proxy.reply import ReasoningDelta, RefusalDelta, TextDelta
 
 Spoken = TextDelta | ReasoningDelta | RefusalDelta
 

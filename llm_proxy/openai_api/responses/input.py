@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llm_proxy.chat_request import Message, ToolCall
+from llm_proxy.core.chat_request import Message, ToolCall
 from llm_proxy.openai_api.decoding import refuse
 from llm_proxy.openai_api.responses.hosted import ITEMS, Hosted, hosted, listing
 

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from llm_proxy.chat_request import ChatRequest, ToolCall
+from llm_proxy.core.chat_request import ChatRequest, ToolCall
+from llm_proxy.core.reply import Choice, FinishReason
 from llm_proxy.openai_api.logprobs import chat_logprobs
 from llm_proxy.openai_api.surface import Stamp
-from llm_proxy.reply import Choice, FinishReason
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
+from llm_proxy.core.reply import FinishReason, Reply, Usage
 from llm_proxy.openai_api.chat.answer import service_tier
 from llm_proxy.openai_api.responses.items import Item, output
 from llm_proxy.openai_api.responses.tools import echoed
 from llm_proxy.openai_api.surface import Stamp
-from llm_proxy.reply import FinishReason, Reply, Usage
 
 _INCOMPLETE: dict[FinishReason, str] = {
     "length": "max_output_tokens",

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from llm_proxy.chat_request import ChatRequest, ToolCall
+from llm_proxy.core.chat_request import ChatRequest, ToolCall
+from llm_proxy.core.reply import FinishReason, TextDelta, ToolCallDelta
 from llm_proxy.openai_api.responses.events import CALLED, VOICES, Numbered, Spoken, Voice, json
 from llm_proxy.openai_api.responses.items import (
     CallItem,
@@ -24,7 +25,6 @@ from llm_proxy.openai_api.responses.items import (
     token_logprobs,
 )
 from llm_proxy.openai_api.surface import Stamp
-from llm_proxy.reply import FinishReason, TextDelta, ToolCallDelta
 
 _NO_LOGPROBS = b',"logprobs":[]'
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from llm_proxy.chat_request import ChatRequest, Message
+from llm_proxy.core.chat_request import ChatRequest, Message
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.openai_api.decoding import decode_body, unknown_fields
 from llm_proxy.openai_api.responses import input as responses_input

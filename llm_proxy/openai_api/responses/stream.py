@@ -3,13 +3,8 @@
 Source of the order of events: API reference, "Streaming events".
 """
 
-from llm_proxy.chat_request import ChatRequest
-from llm_proxy.errors import ProxyError
-from llm_proxy.openai_api.responses.events import Numbered
-from llm_proxy.openai_api.responses.object import failed, finished, under_way
-from llm_proxy.openai_api.responses.output import Output
-from llm_proxy.openai_api.surface import Encoder, Stamp
-from llm_proxy.reply import (
+from llm_proxy.core.chat_request import ChatRequest
+from llm_proxy.core.reply import (
     Annotations,
     Finish,
     ReasoningDelta,
@@ -19,6 +14,11 @@ from llm_proxy.reply import (
     ToolCallDelta,
     Usage,
 )
+from llm_proxy.errors import ProxyError
+from llm_proxy.openai_api.responses.events import Numbered
+from llm_proxy.openai_api.responses.object import failed, finished, under_way
+from llm_proxy.openai_api.responses.output import Output
+from llm_proxy.openai_api.surface import Encoder, Stamp
 
 
 class ResponsesEncoder(Encoder):

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
+from llm_proxy.core.tokens import count_prompt
 from llm_proxy.openai_api.decoding import decode_body
 from llm_proxy.openai_api.resource import Answer, Call
 from llm_proxy.openai_api.responses import tools as responses_tools
 from llm_proxy.openai_api.responses.request import messages, resumed
-from llm_proxy.tokens import count_prompt
 
 
 class TokensBody(Struct):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from llm_proxy.chat_request import Tool, ToolChoice
+from llm_proxy.core.chat_request import Tool, ToolChoice
 from llm_proxy.openai_api.chat import tools as chat
 from llm_proxy.openai_api.responses.hosted import TOOL_CHOICES, TOOLS, Hosted, hosted, listing
 

@@ -5,7 +5,7 @@ Knows chats, and the items of the Responses API.
 
 from collections.abc import Collection
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
 from llm_proxy.openai_api.strict.bounds import Objections, array, mapping, named, not_empty, refused
 
 _CALLS = {"function_call": "function call", "custom_tool_call": "custom tool call"}

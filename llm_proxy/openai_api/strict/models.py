@@ -7,7 +7,7 @@ not to, nothing is held against it.
 import re
 from collections.abc import Mapping
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
 from llm_proxy.openai_api.strict.bounds import Objections, mapping, refused
 
 REASONING = re.compile(r"(ft:)?(o\d|gpt-([5-9]|\d\d)(?!\S*-chat))")

@@ -6,7 +6,7 @@ Source of the rules: API reference, `tools` and `response_format`; guide "Struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llm_proxy.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest
 from llm_proxy.openai_api.strict.bounds import (
     Objections,
     array,

@@ -7,7 +7,7 @@ reference, and errors that the API was seen to answer with.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from llm_proxy.chat_request import ChatRequest, Endpoint
+from llm_proxy.core.chat_request import ChatRequest, Endpoint
 from llm_proxy.errors import InvalidRequest, ModelNotFound
 from llm_proxy.openai_api.strict.bounds import (
     Objections,

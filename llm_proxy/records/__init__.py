@@ -1,0 +1,1 @@
+"""One exchange and what became of it, while it goes on, and the line that tells of it."""

@@ -1,0 +1,188 @@
+"""The request log: one line for each request at its end, readable by people or by machines.
+
+Written behind the answer, as a write lets other threads take over amid a request, and past
+the logging module, where making a record takes longer than the line. What comes from outside is
+looked at for secrets first; a line that holds none is written as it is.
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
+
+from llm_proxy.core.reply import Fact
+from llm_proxy.records import cut
+from llm_proxy.records.exchange import Exchange
+from llm_proxy.settings import ServerSettings
+from llm_proxy.work.behind import Behind
+
+MAX_BODY_CHARACTERS = 64 * 1024
+
+LOOKED_AT = MAX_BODY_CHARACTERS + cut.MAX_SECRET
+"""Of a longer body so much is looked through, lest a part of a secret be left where it is cut."""
+
+log = logging.getLogger(__name__)
+
+_IN_MESSAGE = ("method", "path", "status")
+_LEVELS = logging.getLevelNamesMapping()
+_BARE = re.compile(r"[\w.:/@+-]+").fullmatch
+_BARE_PATH = re.compile(r"[\w./-]+", re.ASCII).fullmatch
+
+_BODIES = {"request", "response"}
+_OURS = ("end", "id")
+"""The texts of a line that nobody outside has a say in."""
+
+Level = Literal["INFO", "WARNING"]
+
+
+class _Told(NamedTuple):
+    """What a line tells of an exchange, which ended at `time`.
+
+    The exchange itself, with all that it holds, would take the place in the processor's caches
+    that the next ones could use.
+    """
+
+    level: Level
+    time: float
+    fields: dict[str, Any]
+
+
+def tells_bodies(settings: ServerSettings) -> bool:
+    """Whether bodies are logged, and so have to be kept until the end of the request."""
+    return _least(settings) <= logging.DEBUG
+
+
+def teller(settings: ServerSettings, redacted: Callable[[str], str]) -> Callable[[Exchange], None]:
+    """What writes the line of an exchange to standard error, with its bodies where it has them.
+
+    `redacted` takes secrets out of a text.
+    """
+    least = _least(settings)
+    form = {"text": _text, "json": _json}[settings.log_format]
+
+    def write(told: Sequence[_Told], left_out: int) -> None:
+        lines = [form(one, _shortened(one.fields, _clean(one.fields, redacted))) for one in told]
+        if left_out:
+            log.warning("%d requests are not logged, as too many came at once", left_out)
+        with suppress(OSError, ValueError):  # closed: no reason to answer nobody any more
+            # What it is now, as it may be replaced after the start.
+            sys.stderr.write("".join([f"{line}\n" for line in lines]))
+
+    behind = Behind(write)
+
+    def tell(exchange: Exchange) -> None:
+        level = _level(exchange)
+        if _LEVELS[level] >= least:
+            told = _Told(level, exchange.came_at + exchange.seconds, _fields(exchange))
+            behind.put(told, len(exchange.request_body) if exchange.keep_bodies else 0)
+
+    return tell
+
+
+def _level(exchange: Exchange) -> Level:
+    return "WARNING" if exchange.outcome in ("failed", "upstream failed") else "INFO"
+
+
+def _least(settings: ServerSettings) -> int:
+    return _LEVELS[settings.log_level.upper()]
+
+
+def _text(told: _Told, fields: dict[str, Any]) -> str:
+    """`time LEVEL METHOD path status key=value …`, on one line."""
+    message = _message(fields)
+    for name in _IN_MESSAGE:
+        del fields[name]
+    rest = "".join([f" {name}={_value(value)}" for name, value in fields.items()])
+    return f"{_moment(told.time)} {told.level} {message}{rest}"
+
+
+def _json(told: _Told, fields: dict[str, Any]) -> str:
+    """One JSON object on a line."""
+    level = told.level.lower()
+    entry = {"time": _moment(told.time), "level": level, "message": _message(fields)}
+    return json.dumps(entry | fields)
+
+
+def _message(fields: Mapping[str, Any]) -> str:
+    method, path, status = (fields[name] for name in _IN_MESSAGE)
+    if not _BARE_PATH(path):
+        path = quote(path)  # encoded again: spaces and line breaks in it would forge a field
+    return f"{method} {path} {status}"
+
+
+def _clean(fields: dict[str, Any], redacted: Callable[[str], str]) -> dict[str, Any]:
+    """The fields without secrets; most often there are none, which is found out in one go."""
+    outside = {
+        name: value
+        for name, value in fields.items()
+        if isinstance(value, str) and name not in _OURS
+    }
+    looked_at = "\n".join(outside.values())
+    if redacted(looked_at) == looked_at:
+        return fields
+    return fields | {name: redacted(value) for name, value in outside.items()}
+
+
+def _fields(exchange: Exchange) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "method": exchange.method,
+        "path": exchange.path,
+        "status": exchange.status,
+    }
+    if exchange.model is not None:
+        fields["model"], fields["stream"] = exchange.model, exchange.stream
+    if exchange.origin:
+        fields["source"] = exchange.origin
+    if exchange.usage is not None:
+        fields["prompt_tokens"] = exchange.usage.prompt_tokens
+        fields["completion_tokens"] = exchange.usage.completion_tokens
+    if exchange.notes:
+        fields |= _noted(exchange.notes)
+    fields["ms"] = round(exchange.seconds * 1000, 1)
+    fields["bytes"] = exchange.size
+    fields["end"] = exchange.outcome
+    fields["id"] = exchange.id
+    if exchange.keep_bodies:
+        fields["request"] = _beginning(exchange.request_body)
+        if objections := exchange.objections():
+            fields["warnings"] = " ".join(objection.message for objection in objections)
+        fields["response"] = _beginning(b"".join(exchange.response_body))
+    return fields
+
+
+def _noted(notes: Sequence[Mapping[str, Fact]]) -> Mapping[str, Any]:
+    """The facts that sources told; those of several replies side by side, as `3,5`."""
+    names = dict.fromkeys(name for facts in notes for name in facts)
+    told = {name: [facts.get(name, "-") for facts in notes] for name in names}
+    return {
+        name: facts[0] if len(facts) == 1 else ",".join(map(str, facts))
+        for name, facts in told.items()
+    }
+
+
+def _moment(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")
+
+
+def _beginning(body: bytes) -> str:
+    return body[: 4 * LOOKED_AT].decode(errors="replace")[:LOOKED_AT]
+
+
+def _shortened(fields: Mapping[str, Any], clean: dict[str, Any]) -> dict[str, Any]:
+    """The `clean` ones of the fields, with bodies that are not too long."""
+    for name in fields.keys() & _BODIES:
+        if (length := len(fields[name])) > MAX_BODY_CHARACTERS:
+            clean[name] = cut.beginning(clean[name], length, MAX_BODY_CHARACTERS) + "…"
+    return clean
+
+
+def _value(value: object) -> str:
+    """A value of the text form: bare where it can be told apart from the next key."""
+    if isinstance(value, str):
+        return value if _BARE(value) else json.dumps(value, ensure_ascii=not value.isprintable())
+    return str(value).lower() if isinstance(value, bool) else str(value)
