@@ -50,6 +50,7 @@ VERCEL = (
         for what in (
             "generateText",
             "streamText",
+            "a further turn",
             "generateText with tools",
             "streamText with tools",
             "toolChoice required",

@@ -528,7 +528,7 @@ def gone_on_from(signed: Stamped, **fields: Any) -> dict[str, Any]:
         ).encode()
     )
     with raw_upstream(json_answer(COMPLETED)) as upstream:
-        list(source(upstream, Kept()).reply(responses.resumed(asked_now, stored)))
+        list(source(upstream, Kept()).reply(responses.resumed(asked_now, {stored.id: stored}.get)))
     sent: dict[str, Any] = json.loads(upstream.bodies[0])
     return sent
 

@@ -372,10 +372,14 @@ def stored(request: ChatRequest, text: str) -> Stored:
 
 
 def test_a_request_goes_on_from_the_whole_chain_but_not_from_its_instructions() -> None:
+    def after(before: Stored, sent: str, **fields: Any) -> ChatRequest:
+        further = asked(sent, previous_response_id=before.id, **fields)
+        return resumed(further, {before.id: before}.get)
+
     first = stored(asked("one", instructions="be brief"), "first")
-    second = stored(resumed(asked("two", instructions="be long"), first), "second")
-    third = resumed(asked("three", previous_response_id="resp_1"), second)
-    fourth = resumed(asked("four", instructions="be kind"), stored(third, "third"))
+    second = stored(after(first, "two", instructions="be long"), "second")
+    third = after(second, "three")
+    fourth = after(stored(third, "third"), "four", instructions="be kind")
     chain = [("user", "one"), ("assistant", "first"), ("user", "two"), ("assistant", "second")]
     chain += [("user", "three"), ("assistant", "third"), ("user", "four")]
     assert [(m.role, m.text) for m in third.messages] == chain[:5]
@@ -384,7 +388,7 @@ def test_a_request_goes_on_from_the_whole_chain_but_not_from_its_instructions() 
 
 def test_a_request_cannot_go_on_from_nothing() -> None:
     with pytest.raises(InvalidRequest) as refused:
-        resumed(asked("hi", previous_response_id="resp_x"), None)
+        resumed(asked("hi", previous_response_id="resp_x"), lambda _: None)
     error = refused.value
     assert (error.status, error.param, error.code, error.message) == (
         400,

@@ -108,7 +108,6 @@ ITEMS = [
     {"type": "reasoning", "id": "rs_1", "summary": [], "content": None},
     {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}", "id": "fc_1"},
     {"type": "function_call_output", "call_id": "c", "output": "42", "id": None},
-    {"type": "item_reference", "id": "msg_1"},
     {"type": "custom_tool_call", "call_id": "d", "name": "g", "input": "x"},
     {"type": "custom_tool_call_output", "call_id": "d", "output": "y"},
 ]
@@ -118,8 +117,8 @@ def test_items_are_listed_in_their_long_form_the_last_one_first() -> None:
     page = asked("/responses/<id>/input_items", store(ITEMS))
     ResponseItemList.model_validate(page)
     assert [item["id"] for item in page["data"]] == [
-        f"ctco_{STAMP.id}i7",
-        f"ctc_{STAMP.id}i6",
+        f"ctco_{STAMP.id}i6",
+        f"ctc_{STAMP.id}i5",
         f"fco_{STAMP.id}i4",
         "fc_1",
         "rs_1",

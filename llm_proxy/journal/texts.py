@@ -117,7 +117,8 @@ def is_clear(
     ]
     if stamped.limits:
         looked_at.append(texts.answered)
-    if asked is None or asked.previous is not None or exchange.error is not None or not choices:
+    of_its_own = asked is not None and asked.previous is None and not asked.references
+    if not of_its_own or exchange.error is not None or not choices:
         looked_at += [*texts.shown, texts.answered, texts.response]
     return redacted.clears("\n".join(looked_at))
 

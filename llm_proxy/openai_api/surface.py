@@ -86,12 +86,12 @@ class Surface(Struct, frozen=True):
     """One endpoint below a base such as `/v1`.
 
     `parse` raises `InvalidRequest`, naming the field; `encoder` begins a stream; `body`
-    writes a whole reply as one JSON document, which has an `id`. `resumed` puts the stored
-    reply that a request goes on from before its messages; it raises where there is none.
+    writes a whole reply as one JSON document, which has an `id`. `resumed` puts what a
+    request refers to, found by the id of its reply, into it; it raises where that is not stored.
     """
 
     path: str
     parse: Callable[[bytes], ChatRequest]
     encoder: Callable[[ChatRequest, Stamp], Encoder]
     body: Callable[[Reply, ChatRequest, Stamp], bytes]
-    resumed: Callable[[ChatRequest, Stored | None], ChatRequest] | None = None
+    resumed: Callable[[ChatRequest, Callable[[str], Stored | None]], ChatRequest] | None = None

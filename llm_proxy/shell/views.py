@@ -155,12 +155,12 @@ class Views:
         exchange.asked = asked
         exchange.model, exchange.stream = asked.model, asked.stream
         exchange.objections = partial(objections, asked, self._model_ids)
+        if surface.resumed is not None:
+            store = self._store.of(namespace_of(asked.headers))
+            asked = surface.resumed(asked, partial(store.get, asked.endpoint))
+            exchange.objections = partial(objections, asked, self._model_ids)
         if self._strict and (found := exchange.objections()):
             raise found[0]
-        if asked.previous is not None and surface.resumed is not None:
-            store = self._store.of(namespace_of(asked.headers))
-            stored = store.get(asked.endpoint, asked.previous)
-            asked = surface.resumed(asked, stored)
         return asked
 
     def _limit(self, exchange: Exchange, headers: Mapping[str, str], tokens: int) -> None:

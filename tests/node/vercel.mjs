@@ -90,6 +90,17 @@ for (const [kind, modelAt] of Object.entries(MODELS)) {
     assert.equal(usage.totalTokens, usage.inputTokens + 4);
   });
 
+  check(`${kind}, a further turn`, async () => {
+    const asked = { role: "user", content: "one two" };
+    const first = await generateText({ ...options, messages: [asked] });
+    const second = await generateText({
+      ...options,
+      messages: [asked, ...first.response.messages, { role: "user", content: "three" }],
+    });
+    assert.equal(second.text, "three");
+    assert.equal(second.usage.inputTokens, 5); // of 19 characters, whoever said them
+  });
+
   check(`${kind}, generateText with tools`, async () => {
     const asked = [];
     const result = await generateText({

@@ -33,7 +33,6 @@ TOOL_CHOICES = (*TOOLS, "computer_use")
 
 ITEMS = (
     "reasoning",
-    "item_reference",
     "file_search_call",
     "computer_call",
     "computer_call_output",

@@ -33,6 +33,7 @@ SUPPORTED = {
         "function_call_output",
         "custom_tool_call",
         "custom_tool_call_output",
+        "item_reference",
         *ITEMS,
     ),
     "input.role": "'assistant', 'system', 'developer', and 'user'",
@@ -119,11 +120,18 @@ class CustomOutput(Struct, tag_field="type", tag="custom_tool_call_output"):
     call_id: str
 
 
+class ItemReference(Struct, tag_field="type", tag="item_reference"):
+    """An item that is stored; `references` puts it here before anything is made of it."""
+
+    id: str
+
+
+_Ours = MessageItem | FunctionCall | CustomCall | FunctionOutput | CustomOutput | ItemReference
+
 if TYPE_CHECKING:
-    Item = MessageItem | FunctionCall | CustomCall | FunctionOutput | CustomOutput | Hosted
+    Item = _Ours | Hosted
 else:
-    _OURS = MessageItem | FunctionCall | CustomCall | FunctionOutput | CustomOutput
-    Item = functools.reduce(operator.or_, hosted(ITEMS), _OURS)
+    Item = functools.reduce(operator.or_, hosted(ITEMS), _Ours)
 
 
 class _Input(Struct):

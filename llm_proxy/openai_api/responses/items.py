@@ -81,8 +81,12 @@ PREFIXES: dict[type[Item], str] = {
 
 
 def item_id(kind: type[Item], stamp: Stamp, position: int) -> str:
-    """The id of the item at `position` of the output: the same in a stream and a body."""
-    return f"{PREFIXES[kind]}_{stamp.id}{position}"
+    """The id of the item at `position` of the output: the same in a stream and a body.
+
+    By it the response can be found that it is of.
+    """
+    name = (stamp.given or stamp.id).removeprefix("resp_")
+    return f"{PREFIXES[kind]}_{name}{position}"
 
 
 def call_item(call: ToolCall, custom: bool, stamp: Stamp, position: int) -> CallItem:

@@ -21,9 +21,9 @@ from llm_proxy.openai_api.responses.body import (
     Text,
 )
 from llm_proxy.openai_api.responses.object import body
+from llm_proxy.openai_api.responses.references import Find, references, resolved
 from llm_proxy.openai_api.responses.stream import ResponsesEncoder
 from llm_proxy.openai_api.surface import Surface
-from llm_proxy.store import Stored
 
 DEFAULT_MODEL = "gpt-4o"
 """The model of a request that names none, as when a stored `prompt` is to decide it."""
@@ -39,11 +39,12 @@ def parse(document: bytes) -> ChatRequest:
     """
     body, sent = decode_body(document, ResponsesBody, SUPPORTED)
     _check(body)
+    said = messages(body.instructions, body.input)  # which looks at the items, too
     offered = wire.tools(body.tools or ())
     return ChatRequest(
         endpoint="responses",
         model=body.model or DEFAULT_MODEL,
-        messages=messages(body.instructions, body.input),
+        messages=said,
         stream=bool(body.stream),
         tools=offered,
         tool_choice=wire.tool_choice(body.tool_choice, len(body.tools or ()), offered),
@@ -53,6 +54,7 @@ def parse(document: bytes) -> ChatRequest:
         top_logprobs=(body.top_logprobs or 0) if _LOGPROBS in (body.include or ()) else None,
         store=body.store is not False,
         previous=body.previous_response_id,
+        references=references(body.input),
         document=sent,
         unknown=unknown_fields(sent, ResponsesBody),
     )
@@ -85,16 +87,28 @@ def messages(instructions: str | None, sent: str | list[Any] | None) -> tuple[Me
     return leading + responses_input.messages(sent or ())
 
 
-def resumed(request: ChatRequest, stored: Stored | None) -> ChatRequest:
-    """`request` with the conversation that it goes on from before its own messages.
+def resumed(request: ChatRequest, find: Find) -> ChatRequest:
+    """`request` with what it refers to: stored items, and the conversation that it goes on from.
 
     Instructions hold for one response only (API reference, `instructions`): those of the
-    stored response are left behind. `stored.request` is one that was itself resumed, so that
-    the whole chain is there.
+    stored response are left behind. The request that is stored with it was itself resumed, so
+    that the whole chain is there.
 
     Raises:
+        NotStored: an item that it refers to is not stored.
         InvalidRequest: there is no such conversation.
     """
+    if request.references:
+        document = request.document
+        items = resolved(document["input"], find)
+        request = replace(
+            request,
+            messages=messages(document.get("instructions"), items),
+            document={**document, "input": items},
+        )
+    if request.previous is None:
+        return request
+    stored = find(request.previous)
     if stored is None:
         raise InvalidRequest(
             f"Previous response with id '{request.previous}' not found.",

@@ -3,6 +3,7 @@
 Source of the shape: API reference, "Responses", "Get input token counts".
 """
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from llm_proxy.core.tokens import count_prompt
 from llm_proxy.openai_api.decoding import decode_body
 from llm_proxy.openai_api.resource import Answer, Call
 from llm_proxy.openai_api.responses import tools as responses_tools
+from llm_proxy.openai_api.responses.references import references
 from llm_proxy.openai_api.responses.request import messages, resumed
 
 
@@ -42,8 +44,7 @@ def _request(call: Call) -> ChatRequest:
         messages=messages(body.instructions, body.input),
         tools=responses_tools.tools(body.tools or ()),
         previous=body.previous_response_id,
+        references=references(body.input),
         document=sent,
     )
-    if request.previous is None:
-        return request
-    return resumed(request, call.store.get("responses", request.previous))
+    return resumed(request, partial(call.store.get, "responses"))
