@@ -259,10 +259,9 @@ def test_parameters_are_understood(fields: dict[str, Any], understood: dict[str,
         ),
         (
             chat_document(logit_bias={"a": "b"}),
-            "logit_bias[...]",
+            "logit_bias.a",
             "invalid_type",
-            "Invalid type for 'logit_bias[...]': expected a decimal number, "
-            "but got a string instead.",
+            "Invalid type for 'logit_bias.a': expected a decimal number, but got a string instead.",
         ),
         (
             chat_document(max_tokens=1.5),

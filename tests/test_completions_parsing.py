@@ -171,8 +171,9 @@ def test_legal_parameters_are_accepted(fields: dict[str, Any]) -> None:
         (
             document(logprobs=6),
             "logprobs",
-            "invalid_value",
-            "Invalid value for 'logprobs': expected an integer <= 5.",
+            "integer_above_max_value",
+            "Invalid 'logprobs': integer above maximum value. "
+            "Expected a value <= 5, but got 6 instead.",
         ),
         (
             document(logprobs=True),
@@ -183,8 +184,9 @@ def test_legal_parameters_are_accepted(fields: dict[str, Any]) -> None:
         (
             document(best_of=21),
             "best_of",
-            "invalid_value",
-            "Invalid value for 'best_of': expected an integer <= 20.",
+            "integer_above_max_value",
+            "Invalid 'best_of': integer above maximum value. "
+            "Expected a value <= 20, but got 21 instead.",
         ),
         (
             document(n=3, best_of=2),
@@ -213,8 +215,9 @@ def test_legal_parameters_are_accepted(fields: dict[str, Any]) -> None:
         (
             document(max_tokens=-1),
             "max_tokens",
-            "invalid_value",
-            "Invalid value for 'max_tokens': expected an integer >= 0.",
+            "integer_below_min_value",
+            "Invalid 'max_tokens': integer below minimum value. "
+            "Expected a value >= 0, but got -1 instead.",
         ),
     ],
 )

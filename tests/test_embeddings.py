@@ -182,8 +182,9 @@ def test_the_model_or_the_request_says_how_many_dimensions(
         (
             {"model": SMALL, "input": "a", "dimensions": 0},
             "dimensions",
-            "invalid_value",
-            "Invalid value for 'dimensions': expected an integer >= 1.",
+            "integer_below_min_value",
+            "Invalid 'dimensions': integer below minimum value. "
+            "Expected a value >= 1, but got 0 instead.",
         ),
         (
             {"model": SMALL, "input": "a", "dimensions": 1537},

@@ -91,7 +91,8 @@ def test_a_request_becomes_nouns() -> None:
         (
             {"model": "m", "prompt": "a", "max_tokens": -1},
             "max_tokens",
-            "Invalid value for 'max_tokens': expected an integer >= 0.",
+            "Invalid 'max_tokens': integer below minimum value. "
+            "Expected a value >= 0, but got -1 instead.",
         ),
     ],
 )

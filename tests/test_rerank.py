@@ -151,8 +151,9 @@ def test_scores_are_shares_that_fall(query: str, documents: list[str]) -> None:
         (
             sent(top_n=0),
             "top_n",
-            "invalid_value",
-            "Invalid value for 'top_n': expected an integer >= 1.",
+            "integer_below_min_value",
+            "Invalid 'top_n': integer below minimum value. "
+            "Expected a value >= 1, but got 0 instead.",
         ),
         (
             sent(return_documents="yes"),

@@ -301,8 +301,9 @@ WRONG: list[tuple[dict[str, Any], str, str | None, str]] = [
     (
         {"max_output_tokens": -1},
         "max_output_tokens",
-        "invalid_value",
-        "Invalid value for 'max_output_tokens': expected an integer >= 0.",
+        "integer_below_min_value",
+        "Invalid 'max_output_tokens': integer below minimum value. "
+        "Expected a value >= 0, but got -1 instead.",
     ),
     (
         {"truncation": "some"},

@@ -113,3 +113,21 @@ def test_an_item_that_is_not_stored_is_not_found(path: str) -> None:
 def test_a_reference_without_a_name_is_refused(item: Any, param: str) -> None:
     answer = client().post(PATH, json={"model": "gpt-4o", "input": [item]})
     assert (answer.status_code, read(answer)["error"]["param"]) == (400, param)
+
+
+def test_strict_looks_at_the_conversation_that_a_request_goes_on_from() -> None:
+    api = client(MOCK_STRICT="1", MOCK_MODELS="gpt-4o")
+    first = asked(api, user("go"), tools=TOOLS[:1], tool_choice="required")
+    call_id = first["output"][0]["call_id"]
+    output = {"type": "function_call_output", "output": "done"}
+
+    def further(*items: Any) -> Any:
+        return asked(api, *items, previous_response_id=first["id"]).get("error")
+
+    assert further(user("and now"))["message"] == (
+        f"No tool output found for function call {call_id}."
+    )
+    assert further({**output, "call_id": "call_x"})["message"] == (
+        "No tool call found for function call output with call_id call_x."
+    )
+    assert further({**output, "call_id": call_id}, user("and now")) is None

@@ -104,6 +104,74 @@ UNKNOWN: list[Row] = [
         "unknown_parameter",
         "Unknown parameter: 'foo'.",
     ),
+    (
+        asked(chat_document(response_format={"type": "text", "strict": True})),
+        "response_format.strict",
+        "unknown_parameter",
+        "Unknown parameter: 'response_format.strict'.",
+    ),
+    (
+        asked(
+            chat_with(
+                {"role": "user", "content": "hi"},
+                {"role": "assistant", "tool_calls": [{**CALL, "index": 0}]},
+                ANSWER,
+            )
+        ),
+        "messages[1].tool_calls[0].index",
+        "unknown_parameter",
+        "Unknown parameter: 'messages[1].tool_calls[0].index'.",
+    ),
+    (
+        item_request(model="mine", reasoning={"enabled": True}),
+        "reasoning.enabled",
+        "unknown_parameter",
+        "Unknown parameter: 'reasoning.enabled'.",
+    ),
+]
+
+WORDS: list[Row] = [
+    (
+        asked(chat_document(verbosity="loud")),
+        "verbosity",
+        "invalid_value",
+        "Invalid value: 'loud'. Supported values are: 'low', 'medium', and 'high'.",
+    ),
+    (
+        asked(chat_document(modalities=["text", "smell"])),
+        "modalities[1]",
+        "invalid_value",
+        "Invalid value: 'smell'. Supported values are: 'text' and 'audio'.",
+    ),
+    (
+        asked(chat_document(prediction={"type": "x", "content": "y"})),
+        "prediction.type",
+        "invalid_value",
+        "Invalid value: 'x'. Supported value is: 'content'.",
+    ),
+    (
+        asked(
+            chat_with(
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": "What is it?"},
+                        {"type": "image_url", "image_url": {"url": "http://x/y", "detail": "all"}},
+                    ],
+                }
+            )
+        ),
+        "messages[0].content[1].image_url.detail",
+        "invalid_value",
+        "Invalid value: 'all'. Supported values are: 'auto', 'low', and 'high'.",
+    ),
+    (
+        item_request({"role": "user", "content": "hi", "status": "done"}),
+        "input[0].status",
+        "invalid_value",
+        "Invalid value: 'done'. Supported values are: 'in_progress', 'completed', and "
+        "'incomplete'.",
+    ),
 ]
 
 NUMBERS: list[Row] = [
@@ -152,6 +220,13 @@ NUMBERS: list[Row] = [
         "decimal_above_max_value",
         "Invalid 'frequency_penalty': decimal above maximum value. "
         "Expected a value <= 2, but got 3 instead.",
+    ),
+    (
+        asked(chat_document(max_tokens=0)),
+        "max_tokens",
+        "integer_below_min_value",
+        "Invalid 'max_tokens': integer below minimum value. "
+        "Expected a value >= 1, but got 0 instead.",
     ),
     (
         asked(chat_document(max_completion_tokens=0)),
@@ -471,7 +546,17 @@ FORMATS: list[Row] = [
     ),
 ]
 
-ROWS = [*UNKNOWN, *NUMBERS, *LENGTHS, *COMBINATIONS, *MODEL, *CONVERSATION, *TOOLS, *FORMATS]
+ROWS = [
+    *UNKNOWN,
+    *WORDS,
+    *NUMBERS,
+    *LENGTHS,
+    *COMBINATIONS,
+    *MODEL,
+    *CONVERSATION,
+    *TOOLS,
+    *FORMATS,
+]
 
 
 @pytest.mark.parametrize(("request_", "param", "code", "message"), ROWS)
@@ -520,7 +605,7 @@ def test_objections_come_in_the_order_in_which_openai_looks() -> None:
     "document",
     [
         chat_document(),
-        chat_document(max_tokens=0),
+        chat_document(max_tokens=1, prompt_cache_options={"mode": "implicit"}),
         chat_document(stream=None, stream_options=None, tools=None, temperature=None),
         chat_document(temperature=1, top_p=0.5, stop="x"),
         chat_document(temperature=2, top_p=0, presence_penalty=-2, frequency_penalty=2),

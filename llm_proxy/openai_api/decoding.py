@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from llm_proxy.errors import InvalidJSON, InvalidRequest
+from llm_proxy.openai_api.strict.bounds import within
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
@@ -18,6 +19,8 @@ _AT = re.compile(r"(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>.*)`)?", r
 _INDEX = re.compile(r"\[[^]]*\]")
 _MISSING = re.compile(r"Object missing required field `(?P<field>.*)`")
 _EXPECTED = re.compile(r"Expected `(?P<types>[^`]*)`(?:, got `(?P<got>[^`]*)`)?(?P<rest>.*)")
+_BOUND = re.compile(r" (?P<side>>=|<=) (?P<limit>\d+)")
+_UNNAMED = re.compile(r"\$\.(?P<field>\w+)\[\.\.\.\]`$")
 _INVALID = re.compile(r"Invalid (?:enum )?value (?P<value>.*)")
 _NAMES = {
     "NoneType": "null",
@@ -54,7 +57,7 @@ def decode_body(
     try:
         body = msgspec.convert(parsed, shape)
     except msgspec.ValidationError as error:
-        refuse(str(error), supported)
+        refuse(_pointed(str(error), parsed, shape), supported, parsed)
     return body, parsed
 
 
@@ -64,8 +67,27 @@ def unknown_fields(document: Mapping[str, Any], shape: type[msgspec.Struct]) -> 
     return tuple(name for name in document if name not in known)
 
 
-def refuse(problem: str, supported: Mapping[str, str]) -> NoReturn:
-    """Say in OpenAI's words what msgspec found wrong."""
+def _pointed(problem: str, parsed: Mapping[str, Any], shape: type[msgspec.Struct]) -> str:
+    """The problem with the name of the value in a mapping, which msgspec leaves out.
+
+    Mappings whose values have a type are fields of their own at the top of the documents.
+    """
+    if (found := _UNNAMED.search(problem)) is None:
+        return problem
+    types = {field.encode_name: field.type for field in msgspec.structs.fields(shape)}
+    field = found["field"]
+    for name, value in parsed[field].items():
+        try:
+            msgspec.convert({name: value}, types[field])
+        except msgspec.ValidationError:
+            return f"{problem[: found.start()]}$.{field}.{name}`"
+    return problem
+
+
+def refuse(
+    problem: str, supported: Mapping[str, str], document: Mapping[str, Any] | None = None
+) -> NoReturn:
+    """Say in OpenAI's words what msgspec found wrong, in a `document` if it is at hand."""
     at = _AT.fullmatch(problem)
     assert at is not None, problem
     what, path = at["what"], (at["path"] or "").removeprefix(".")
@@ -92,6 +114,11 @@ def refuse(problem: str, supported: Mapping[str, str]) -> NoReturn:
             param=path,
             code="empty_array",
         )
+    if document is not None and (bound := _BOUND.fullmatch(expected["rest"])):
+        limit = int(bound["limit"])
+        low, high = (limit, None) if bound["side"] == ">=" else (0, limit)
+        for objection in within(path, document.get(path), low, high, "integer"):
+            raise objection
     if expected["rest"]:
         raise InvalidRequest(
             f"Invalid value for '{path}': expected {_named(expected['types'])}{expected['rest']}.",

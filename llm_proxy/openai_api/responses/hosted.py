@@ -79,4 +79,4 @@ def hosted(types: Iterable[str]) -> tuple[type[Hosted], ...]:
 def listing(*values: str) -> str:
     """`'a', 'b', and 'c'`, as OpenAI's error messages list the values allowed."""
     *others, last = (f"'{value}'" for value in values)
-    return f"{', '.join(others)}, and {last}"
+    return f"{', '.join(others)}{',' * (len(others) > 1)} and {last}" if others else last

@@ -6,6 +6,8 @@ Knows chats, and the items of the Responses API.
 from collections.abc import Collection
 
 from llm_proxy.core.chat_request import ChatRequest
+from llm_proxy.openai_api.responses.conversation import earlier
+from llm_proxy.openai_api.responses.items import custom_names
 from llm_proxy.openai_api.strict.bounds import Objections, array, mapping, named, not_empty, refused
 
 _CALLS = {"function_call": "function call", "custom_tool_call": "custom tool call"}
@@ -73,15 +75,23 @@ def _unanswered(called: Collection[str], answered: Collection[str], param: str) 
 
 def _answers_in_items(request: ChatRequest) -> Objections:
     items = [mapping(item) for item in array(request.document.get("input"))]
-    # Items may answer calls that are stored, and may name stored items: those we do not see.
-    if any(
-        request.document.get(name) for name in ("previous_response_id", "conversation", "prompt")
-    ):
+    before = earlier(request)
+    # Items may answer calls that OpenAI holds, or that nobody has looked up.
+    if any(request.document.get(name) for name in ("conversation", "prompt")):
+        return
+    if request.document.get("previous_response_id") and not before:
         return
     if any(item.get("type") in (None, "item_reference") and "id" in item for item in items):
         return
-    waiting: dict[str, str] = {}
-    called = set()
+    custom = custom_names(request)
+    calls = [call for message in before for call in message.tool_calls]
+    called = {call.id for call in calls}
+    answered = {message.tool_call_id for message in before}
+    waiting = {
+        call.id: _CALLS["custom_tool_call" if call.name in custom else "function_call"]
+        for call in calls
+        if call.id not in answered
+    }
     for item in items:
         kind, call_id = item.get("type"), item.get("call_id")
         if not isinstance(kind, str) or not isinstance(call_id, str):

@@ -7,8 +7,9 @@ not to, nothing is held against it.
 import re
 from collections.abc import Mapping
 
-from llm_proxy.core.chat_request import ChatRequest
+from llm_proxy.core.chat_request import ChatRequest, Endpoint
 from llm_proxy.openai_api.strict.bounds import Objections, mapping, refused
+from llm_proxy.openai_api.strict.paths import at
 
 REASONING = re.compile(r"(ft:)?(o\d|gpt-([5-9]|\d\d)(?!\S*-chat))")
 NOT_REASONING = re.compile(r"(ft:)?(gpt-[34]|chatgpt-)")
@@ -28,6 +29,24 @@ DEFAULTS: Mapping[str, float] = {
 """What they take in a chat while they reason, besides `temperature`, if it is this."""
 
 
+INSIDE: Mapping[Endpoint, Mapping[str, frozenset[str]]] = {
+    "chat": {
+        "stream_options": frozenset({"include_usage", "include_obfuscation"}),
+        "response_format": frozenset({"type", "json_schema"}),
+        "response_format.json_schema": frozenset({"name", "schema", "description", "strict"}),
+        "messages[].tool_calls[]": frozenset({"id", "type", "function", "custom"}),
+        "messages[].tool_calls[].function": frozenset({"name", "arguments"}),
+    },
+    "responses": {
+        "stream_options": frozenset({"include_obfuscation"}),
+        "reasoning": frozenset({"effort", "summary", "generate_summary", "context"}),
+        "text": frozenset({"format", "verbosity"}),
+        "text.format": frozenset({"type", "name", "schema", "description", "strict"}),
+    },
+}
+"""The fields of objects in a request, by their path, where OpenAI was seen to take no others."""
+
+
 def unknown_parameters(request: ChatRequest) -> Objections:
     """No parameter is one that the endpoint, or in a chat the model, does not know.
 
@@ -42,6 +61,9 @@ def unknown_parameters(request: ChatRequest) -> Objections:
         arguments = "arguments" if len(unknown) > 1 else "argument"
         yield refused(f"Unrecognized request {arguments} supplied: {', '.join(sorted(unknown))}")
         return
+    for path, known in INSIDE.get(request.endpoint, {}).items():
+        for param, value in at(request.document, path):
+            unknown += [f"{param}.{name}" for name in mapping(value) if name not in known]
     for name in unknown:
         yield refused(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
 

@@ -17,6 +17,7 @@ from llm_proxy.openai_api.strict.bounds import (
     refused,
     within,
 )
+from llm_proxy.openai_api.strict.choices import words
 from llm_proxy.openai_api.strict.history import answers, names_called
 from llm_proxy.openai_api.strict.models import unknown_parameters, unsupported_parameters
 from llm_proxy.openai_api.strict.output import answer_format, tools
@@ -43,6 +44,7 @@ _CHOICES = Range("n", 1, 128, "integer")
 _TOP_LOGPROBS = Range("top_logprobs", 0, 20, "integer")
 RANGES: Mapping[Endpoint, Sequence[Range]] = {
     "chat": (
+        Range("max_tokens", 1, None, "integer"),
         Range("max_completion_tokens", 1, None, "integer"),
         _CHOICES,
         *_COMMON,
@@ -165,6 +167,7 @@ RULES: Sequence[Callable[[ChatRequest], Objections]] = (
     names_called,
     tools,
     numbers,
+    words,
     answer_format,
     logit_bias,
     lengths,
