@@ -76,6 +76,12 @@ class ModelNotFound(InvalidRequest):
     default_code = "model_not_found"
 
 
+class WrongEndpoint(InvalidRequest):
+    """The model is there, and this endpoint is none of its."""
+
+    status = 404
+
+
 class NotStored(InvalidRequest):
     """No stored object has this id: never made, made without `store`, deleted or long ago."""
 

@@ -10,9 +10,12 @@ from llm_proxy.errors import InvalidRequest
 from llm_proxy.openai_api import completions
 from llm_proxy.openai_api.chat import request as chat
 from llm_proxy.openai_api.strict.rules import objections
-from tests.builders import chat_document, client
+from tests.builders import chat_document, client, read
 
-MODELS = ("gpt-4o", "gpt-5", "o3-mini", "gpt-5.2", "gpt-5-chat-latest", "mine")
+MODELS = (
+    *("gpt-4o", "gpt-5", "o3-mini", "gpt-5.2", "gpt-5-chat-latest", "mine"),
+    "gpt-3.5-turbo-instruct",
+)
 
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 CALLING = {"role": "assistant", "tool_calls": [CALL, {**CALL, "id": "call_2"}]}
@@ -182,7 +185,7 @@ NUMBERS: list[Row] = [
         "Invalid 'n': integer below minimum value. Expected a value >= 1, but got 0 instead.",
     ),
     (
-        unparsed({"n": 129}, endpoint="completions"),
+        unparsed({"n": 129}, endpoint="completions", model="mine"),
         "n",
         "integer_above_max_value",
         "Invalid 'n': integer above maximum value. Expected a value <= 128, but got 129 instead.",
@@ -195,7 +198,7 @@ NUMBERS: list[Row] = [
         "Expected a value <= 2, but got 2.5 instead.",
     ),
     (
-        asked({"model": "gpt-4o", "prompt": "a", "temperature": -1}),
+        asked({"model": "mine", "prompt": "a", "temperature": -1}),
         "temperature",
         "decimal_below_min_value",
         "Invalid 'temperature': decimal below minimum value. "
@@ -644,8 +647,14 @@ def test_objections_come_in_the_order_in_which_openai_looks() -> None:
             {"role": "function", "name": "h", "content": None},
             {"role": "developer", "content": "really"},
         ),
-        {"model": "gpt-4o", "prompt": ["a", "b"], "n": 100, "max_tokens": 0, "logprobs": 5},
-        {"model": "gpt-5", "prompt": "a", "stop": "x", "temperature": 0.2, "max_tokens": 5},
+        {"model": "mine", "prompt": ["a", "b"], "n": 100, "max_tokens": 0, "logprobs": 5},
+        {
+            "model": "gpt-3.5-turbo-instruct",
+            "prompt": "a",
+            "stop": "x",
+            "temperature": 0.2,
+            "max_tokens": 5,
+        },
     ],
 )
 def test_nothing_is_said_against_what_is_legal(document: dict[str, Any]) -> None:
@@ -724,6 +733,44 @@ def test_a_strict_mock_does_not_know_other_models() -> None:
     assert refused.status_code == 404
     assert refused.json is not None
     assert refused.json["error"]["code"] == "model_not_found"
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-3.5-turbo-0125", "o3-mini", "ft:gpt-5:x"])
+def test_models_that_only_chat_complete_nothing(model: str) -> None:
+    first, *_ = found(asked({"model": model, "prompt": "a"}))
+    assert first == (
+        404,
+        "invalid_request_error",
+        "model",
+        None,
+        "This is a chat model and not supported in the v1/completions endpoint. "
+        "Did you mean to use v1/chat/completions?",
+    )
+
+
+EMBED, MODERATE = "/v1/embeddings", "/v1/moderations"
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "told"),
+    [
+        (EMBED, {"model": "text-embedding-3-small", "user": "ann"}, None),
+        (EMBED, {"model": "text-embedding-3-small", "foo": 1}, ("foo", "unknown_parameter")),
+        (EMBED, {"model": "nope"}, (None, "model_not_found")),
+        (MODERATE, {}, None),
+        (MODERATE, {"model": "omni-moderation-latest"}, None),
+        (MODERATE, {"foo": 1}, ("foo", "unknown_parameter")),
+        (MODERATE, {"model": "nope"}, (None, "model_not_found")),
+        ("/v1/rerank", {"model": "x", "query": "a", "documents": ["b"], "foo": 1}, None),
+    ],
+)
+def test_strict_is_meant_for_resources_too(
+    path: str, fields: dict[str, Any], told: tuple[str | None, str] | None
+) -> None:
+    answer = client(MOCK_STRICT="1").post(path, json={"input": "hi", **fields})
+    error = read(answer).get("error")
+    assert (error and (error["param"], error["code"])) == told
+    assert client().post(path, json={"model": "x", "input": "hi", **fields}).status_code == 200
 
 
 def test_a_mock_that_is_not_strict_answers_all_the_same() -> None:

@@ -20,6 +20,7 @@ from llm_proxy.mock.recording.source import RecordingSource
 from llm_proxy.mock.recording.upstream import Upstream
 from llm_proxy.mock.resources import RESOURCES
 from llm_proxy.mock.source import MockSource
+from llm_proxy.openai_api.embeddings import EmbeddingBody
 from llm_proxy.openai_api.resource import Resource
 from llm_proxy.settings import MockSettings, ServerSettings, SettingsError
 from llm_proxy.shell import serving
@@ -56,6 +57,7 @@ def blueprint(
         recorder = RecordingSource(upstream, shelf)
         recorded_embeddings = RecordingEmbeddings(upstream, shelf)
     embeddings = Embeddings(decisions, recorded_embeddings)
+    embedding = Resource("POST", "/embeddings", embeddings, metered=True, shape=EmbeddingBody)
 
     def dressed(resource: Resource) -> Resource:
         """The resource with its faults; embeddings see to theirs, which fixtures may set."""
@@ -65,7 +67,7 @@ def blueprint(
         "mock",
         MockSource(settings, state, decisions, recorder),
         server,
-        (Resource("POST", "/embeddings", embeddings, metered=True), *RESOURCES),
+        (embedding, *RESOURCES),
         store=store,
         model_ids=settings.models,
         tokenizer=tokenizer(settings.tokenizer),

@@ -43,6 +43,13 @@ def _number(document: bytes) -> str:
 
 
 RESOURCES = (
-    Resource("POST", "/moderations", moderations, metered=True),
+    Resource(
+        "POST",
+        "/moderations",
+        moderations,
+        metered=True,
+        shape=moderation.ModerationBody,
+        models=moderation.MODELS,
+    ),
     Resource("POST", "/rerank", rerank, metered=True),
 )

@@ -16,6 +16,13 @@ from llm_proxy.openai_api.decoding import decode_body
 from llm_proxy.openai_api.inputs import check_kind
 
 DEFAULT_MODEL = "omni-moderation-latest"
+MODELS = (
+    DEFAULT_MODEL,
+    "omni-moderation-2024-09-26",
+    "text-moderation-latest",
+    "text-moderation-stable",
+)
+"""API reference, "Create moderation", `model`."""
 
 CATEGORIES = (
     "harassment",

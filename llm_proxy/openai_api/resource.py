@@ -70,10 +70,13 @@ class Resource(Struct, frozen=True):
     """One method and path below a base; names in the path stand in angle brackets.
 
     `answer` raises `ProxyError`. Where it is `metered`, it has a usage and changes nothing, so
-    that the request can be counted, and refused, when the usage is known.
+    that the request can be counted, and refused, when the usage is known. Where it has a
+    `shape`, OpenAI takes nothing else in the body, and knows `models` beside those listed.
     """
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
     answer: Callable[[Call], Answer]
     metered: bool = False
+    shape: type[Struct] | None = None
+    models: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ from llm_proxy.core.tokens import count_prompt, metered
 from llm_proxy.namespaces import namespace_of
 from llm_proxy.openai_api import errors, sse
 from llm_proxy.openai_api.resource import Call, Resource
+from llm_proxy.openai_api.strict.resources import unknown
 from llm_proxy.openai_api.strict.rules import objections
 from llm_proxy.openai_api.surface import Encoder, Stamp, Surface, signed
 from llm_proxy.records.exchange import Exchange
@@ -122,6 +123,11 @@ class Views:
             headers = incoming.headers
             if not resource.metered:
                 self._limit(exchange, headers, 0)
+            document = self._document(incoming, exchange)
+            if self._strict and resource.shape is not None:
+                listed = (*self._model_ids, *resource.models)
+                for objection in unknown(document, resource.shape, listed):
+                    raise objection
             answer = resource.answer(
                 Call(
                     store=self._store.of(namespace_of(headers)),
@@ -129,7 +135,7 @@ class Views:
                     names=names,
                     query=query,
                     headers=headers,
-                    document=self._document(incoming, exchange),
+                    document=document,
                 )
             )
             exchange.model, exchange.usage = answer.model, answer.usage

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 from llm_proxy.core.chat_request import ChatRequest, Endpoint
+from llm_proxy.errors import WrongEndpoint
 from llm_proxy.openai_api.strict.bounds import Objections, mapping, refused
 from llm_proxy.openai_api.strict.paths import at
 
@@ -15,6 +16,9 @@ REASONING = re.compile(r"(ft:)?(o\d|gpt-([5-9]|\d\d)(?!\S*-chat))")
 NOT_REASONING = re.compile(r"(ft:)?(gpt-[34]|chatgpt-)")
 SILENT = re.compile(r"gpt-5\.[1-4](-mini|-nano)?(-\d{4}-\d\d-\d\d)?")
 """Reasoning models that do not reason unless they are told to (their `none` is the default)."""
+
+CHATTING = re.compile(r"(ft:)?(gpt-(4|5|\d\d|3\.5-turbo(?!-instruct))|chatgpt-|o\d)")
+"""Models that only chat."""
 
 NEVER = {"max_tokens": " Use 'max_completion_tokens' instead."}
 NEVER |= dict.fromkeys(("stop", "logit_bias", "prediction"), "")
@@ -87,6 +91,16 @@ def unsupported_parameters(request: ChatRequest) -> Objections:
     if request.endpoint == "responses" and effort and NOT_REASONING.match(request.model):
         param = "reasoning.effort"
         yield refused(_unsupported(param), param, "unsupported_parameter")
+
+
+def endpoint(request: ChatRequest) -> Objections:
+    """The model is one of the endpoint."""
+    if request.endpoint == "completions" and CHATTING.match(request.model):
+        yield WrongEndpoint(
+            "This is a chat model and not supported in the v1/completions endpoint. "
+            "Did you mean to use v1/chat/completions?",
+            param="model",
+        )
 
 
 def _unsupported_in_chat(request: ChatRequest) -> Objections:

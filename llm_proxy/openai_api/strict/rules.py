@@ -19,7 +19,7 @@ from llm_proxy.openai_api.strict.bounds import (
 )
 from llm_proxy.openai_api.strict.choices import words
 from llm_proxy.openai_api.strict.history import answers, names_called
-from llm_proxy.openai_api.strict.models import unknown_parameters, unsupported_parameters
+from llm_proxy.openai_api.strict.models import endpoint, unknown_parameters, unsupported_parameters
 from llm_proxy.openai_api.strict.output import answer_format, tools
 
 MAX_STOPS = 4
@@ -162,6 +162,7 @@ def combinations(request: ChatRequest) -> Objections:
 
 
 RULES: Sequence[Callable[[ChatRequest], Objections]] = (
+    endpoint,
     unknown_parameters,
     something_asked,
     names_called,
