@@ -163,6 +163,16 @@ def test_what_a_completion_has_no_place_for_is_left_out() -> None:
     assert whole(events, asked()) == chunk("a", "stop", usage=USAGE)
 
 
+def test_a_document_has_the_citations_of_all_its_choices_once() -> None:
+    events: list[Said] = [
+        Annotations(("1", "22")),
+        Finish("stop"),
+        Annotations(("9", "1"), 1),
+        Finish("stop", Usage(1, 2), 1),
+    ]
+    assert whole(events, asked(n=2))["citations"] == ["1", "22", "9"]
+
+
 def test_citations_are_on_the_finish_chunk_and_on_the_document() -> None:
     events: list[Said] = [TextDelta("a"), Annotations(("1", "22")), Finish("stop", Usage(1, 2))]
     assert streamed(events, asked())[1] == chunk("", "stop", citations=["1", "22"])

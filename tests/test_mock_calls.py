@@ -1,14 +1,18 @@
 """Which tools the mock calls, and how."""
 
 import json
+import re
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from llm_proxy.core.chat_request import ChatRequest, Message, Tool, ToolCall, ToolChoice
 from llm_proxy.core.folding import collect
 from llm_proxy.core.reply import Finish, ToolCallDelta
 from llm_proxy.mock.calls import chosen_tools, tool_calls
+from llm_proxy.mock.unscripted import unscripted
+from tests.builders import chat_document, client, read
 
 
 def tool(name: str, **fields: Any) -> Tool:
@@ -109,6 +113,43 @@ def test_calls_side_by_side_have_indices_and_ids_of_their_own() -> None:
     assert first.id != second.id
     assert isinstance(json.loads(first.arguments), dict)
     assert second.arguments
+
+
+def test_calls_of_all_choices_have_ids_of_their_own() -> None:
+    request = ChatRequest(
+        model="m", messages=(), tools=TOOLS, tool_choice=ToolChoice("required"), n=3
+    )
+    several = replace(
+        request,
+        messages=(Message(role="user", text="search and search_docs and stop"),),
+    )
+    reply = collect(unscripted(several, 5, echo=False))
+    ids = [call.id for choice in reply.choices for call in choice.tool_calls]
+    assert len(set(ids)) == len(ids) == 9
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"syntax": "regex", "definition": r"\d{4}-(0[1-9]|1[0-2])"},
+        {"syntax": "lark", "definition": "start: /a+/"},
+        "none",
+    ],
+)
+def test_a_custom_tool_is_called_with_what_its_pattern_wants(sent: Any) -> None:
+    custom = {"name": "when", "format": {"type": "grammar", "grammar": sent}}
+    in_chat = {"type": "custom", "custom": custom}
+    beside = sent if isinstance(sent, dict) else {}
+    in_response = {"type": "custom", "name": "when", "format": {"type": "grammar", **beside}}
+    api = client()
+    asked = {"model": "m", "tool_choice": "required"}
+    chat = api.post("/v1/chat/completions", json=chat_document(tools=[in_chat], **asked))
+    response = api.post("/v1/responses", json={"input": "hi", "tools": [in_response], **asked})
+    (call,) = read(chat)["choices"][0]["message"]["tool_calls"]
+    (item,) = read(response)["output"]
+    pattern = sent["definition"] if beside.get("syntax") == "regex" else "example"
+    assert re.fullmatch(pattern, call["custom"]["input"])
+    assert re.fullmatch(pattern, item["input"])
 
 
 def test_the_same_number_makes_the_same_call() -> None:

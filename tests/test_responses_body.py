@@ -218,3 +218,14 @@ def test_log_probabilities_are_there_when_asked_for() -> None:
         ("a", 2),
         ("b", 2),
     ]
+
+
+def test_reasoning_that_is_wanted_encrypted_has_something_to_be_sent_again() -> None:
+    thought = Choice(("Hi.",), reasoning="Let me think.")
+    plain, _ = answered(thought)["output"]
+    sealed, message = answered(thought, include=["reasoning.encrypted_content"])["output"]
+    assert sealed == {**plain, "encrypted_content": sealed["encrypted_content"]}
+    assert sealed["encrypted_content"]
+    assert "encrypted_content" not in message
+    asked = {"model": "gpt-4o", "input": [sealed, {"role": "user", "content": "And now?"}]}
+    assert [one.text for one in parse(json.dumps(asked).encode()).messages] == ["And now?"]

@@ -39,14 +39,15 @@ class Message(Struct, frozen=True, kw_only=True):
 class Tool(Struct, frozen=True, kw_only=True):
     """A tool that may be called, as the surface understood it.
 
-    `parameters` is the JSON Schema of its arguments. A `custom` tool takes free text instead.
-    `definition` is what was sent.
+    `parameters` is the JSON Schema of its arguments. A `custom` tool takes free text instead, which
+    matches its `pattern`, if it has one. `definition` is what was sent.
     """
 
     name: str
     definition: Mapping[str, Any]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     custom: bool = False
+    pattern: str | None = None
 
 
 class ToolChoice(Struct, frozen=True):

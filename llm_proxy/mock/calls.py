@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+import msgspec
+
 from llm_proxy.core.chat_request import ChatRequest, Tool
 from llm_proxy.core.reply import Events, Finish, ToolCallDelta
 from llm_proxy.mock.examples import example_text
@@ -40,11 +42,21 @@ def tool_calls(tools: Sequence[Tool], number: int, choice: int) -> Events:
     """Call each of `tools`: its id and name first, then its arguments in fragments."""
     for index, tool in enumerate(tools):
         yield ToolCallDelta(index, call_id(number + index), tool.name, "", choice)
-        text = "example" if tool.custom else example_text(tool.parameters, number + index)
+        text = _input(tool, number + index)
         for start in range(0, len(text), FRAGMENT_CHARACTERS):
             fragment = text[start : start + FRAGMENT_CHARACTERS]
             yield ToolCallDelta(index, arguments=fragment, choice=choice)
     yield Finish("tool_calls", None, choice)
+
+
+def _input(tool: Tool, number: int) -> str:
+    """What a tool is called with."""
+    if not tool.custom:
+        return example_text(tool.parameters, number)
+    if tool.pattern is None:
+        return "example"
+    schema = {"type": "string", "pattern": f"^(?:{tool.pattern})$"}
+    return str(msgspec.json.decode(example_text(schema, number)))
 
 
 def call_id(number: int) -> str:

@@ -15,7 +15,7 @@ def unscripted(request: ChatRequest, number: int, *, echo: bool) -> Events:
     tools = chosen_tools(request)
     for choice in range(request.n):
         if tools:
-            yield from tool_calls(tools, number + choice, choice)
+            yield from tool_calls(tools, number + choice * len(tools), choice)
         else:
             yield from spoken(_text(request, number + choice, echo), choice)
 

@@ -55,9 +55,9 @@ class ChunkEncoder(Encoder):
 
 
 def cited(reply: Reply) -> dict[str, Any]:
-    """The `citations` field of a whole reply, if there are any."""
-    citations = next((choice.citations for choice in reply.choices if choice.citations), ())
-    return {"citations": citations} if citations else {}
+    """The `citations` field of a whole reply, if there are any: those of all choices, once."""
+    citations = dict.fromkeys(one for choice in reply.choices for one in choice.citations)
+    return {"citations": list(citations)} if citations else {}
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:

@@ -83,12 +83,23 @@ def functions(wire: Iterable[FunctionDefinition]) -> tuple[Tool, ...]:
 def _tool(wire: WireTool) -> Tool:
     definition = msgspec.to_builtins(wire)
     if isinstance(wire, CustomTool):
-        return Tool(name=wire.custom.name, definition=definition, custom=True)
+        form = wire.custom.format or {}
+        pattern = grammar(form.get("grammar"))
+        return Tool(name=wire.custom.name, definition=definition, custom=True, pattern=pattern)
     return Tool(
         name=wire.function.name,
         definition=definition,
         parameters=wire.function.parameters or {},
     )
+
+
+def grammar(described: object) -> str | None:
+    """The pattern that a grammar is, if it is one; those in Lark are left alone."""
+    match described:
+        case {"syntax": "regex", "definition": str(pattern)}:
+            return pattern
+        case _:
+            return None
 
 
 def _allowed_name(tool: Mapping[str, Any]) -> str | None:

@@ -4,10 +4,11 @@ Source of the shapes: API reference, "The response object", `output`. The body o
 its stream are made of the same items.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from llm_proxy.core.chat_request import ChatRequest, ToolCall
 from llm_proxy.core.reply import Choice, FinishReason
@@ -46,6 +47,7 @@ class ReasoningItem(Struct, tag_field="type", tag="reasoning", kw_only=True):
     id: str
     status: ItemStatus = "in_progress"
     summary: list[SummaryText] = field(default_factory=list)
+    encrypted_content: str | UnsetType = UNSET
 
     @property
     def parts(self) -> list[Any]:
@@ -89,6 +91,21 @@ def item_id(kind: type[Item], stamp: Stamp, position: int) -> str:
     return f"{PREFIXES[kind]}_{name}{position}"
 
 
+def spoken_item(
+    kind: type[SpokenItem], request: ChatRequest, stamp: Stamp, position: int
+) -> SpokenItem:
+    """An item that is about to be said.
+
+    Reasoning that is wanted encrypted, so that it can be sent again where nothing is stored, has
+    something to send: there is nothing in it to be kept from anybody.
+    """
+    item = kind(id=item_id(kind, stamp, position))
+    wanted = request.document.get("include") or ()
+    if isinstance(item, ReasoningItem) and "reasoning.encrypted_content" in wanted:
+        item.encrypted_content = hashlib.blake2b(item.id.encode()).hexdigest()
+    return item
+
+
 def call_item(call: ToolCall, custom: bool, stamp: Stamp, position: int) -> CallItem:
     """A call under way, with what is known of its arguments."""
     kind = CustomCallItem if custom else FunctionCallItem
@@ -129,8 +146,9 @@ def output(choice: Choice, request: ChatRequest, stamp: Stamp) -> list[Item]:
 def _items(choice: Choice, request: ChatRequest, stamp: Stamp) -> Iterator[Item]:
     position = 0
     if choice.reasoning:
-        summary = [SummaryText(choice.reasoning)]
-        yield ReasoningItem(id=item_id(ReasoningItem, stamp, position), summary=summary)
+        thought = spoken_item(ReasoningItem, request, stamp, position)
+        thought.parts.append(SummaryText(choice.reasoning))
+        yield thought
         position += 1
     custom = custom_names(request)
     refusal = choice.refusal
@@ -139,8 +157,9 @@ def _items(choice: Choice, request: ChatRequest, stamp: Stamp) -> Iterator[Item]
         if isinstance(part, ToolCall):
             yield call_item(part, part.name in custom, stamp, position)
         elif any(part) or refusal or needs_text:
-            content = list(_content(part, refusal, request))
-            yield MessageItem(id=item_id(MessageItem, stamp, position), content=content)
+            message = spoken_item(MessageItem, request, stamp, position)
+            message.parts.extend(_content(part, refusal, request))
+            yield message
             refusal = ""
         else:
             continue

@@ -20,8 +20,8 @@ from llm_proxy.openai_api.responses.items import (
     SpokenItem,
     call_item,
     custom_names,
-    item_id,
     last_status,
+    spoken_item,
     token_logprobs,
 )
 from llm_proxy.openai_api.surface import Stamp
@@ -125,7 +125,8 @@ class Output:
         written = self._end_part()
         if not isinstance(self._spoken, voice.item):
             written += self._make_room()
-            self._spoken = voice.item(id=item_id(voice.item, self._stamp, len(self.items)))
+            position = len(self.items)
+            self._spoken = spoken_item(voice.item, self._request, self._stamp, position)
             written += self._add(self._spoken)
         where = {**self._where(self._spoken), voice.index: len(self._spoken.parts)}
         self._part = _Part(voice, where, self._events.around(f"{voice.said}.delta", **where))

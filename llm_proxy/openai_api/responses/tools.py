@@ -73,7 +73,8 @@ def tools(wire: Iterable[WireTool]) -> tuple[Tool, ...]:
 def _tool(wire: FunctionTool | CustomTool) -> Tool:
     definition = msgspec.to_builtins(wire)
     if isinstance(wire, CustomTool):
-        return Tool(name=wire.name, definition=definition, custom=True)
+        pattern = chat.grammar(wire.format)
+        return Tool(name=wire.name, definition=definition, custom=True, pattern=pattern)
     return Tool(name=wire.name, definition=definition, parameters=wire.parameters or {})
 
 
