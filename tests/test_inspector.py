@@ -157,6 +157,9 @@ def test_a_key_may_be_given_as_a_password() -> None:
     assert status(Authorization=basic("three")) == 401
     assert status(Authorization="Basic !") == 401
     assert status(Authorization=basic("two"), Origin="https://other.example") == 401
+    foreign = {"Authorization": basic("two"), "Sec-Fetch-Site": "cross-site"}
+    assert status(**foreign) == 401
+    assert status(**foreign, **{"Sec-Fetch-Mode": "navigate"}) == 200
 
 
 def test_a_password_does_not_count_when_another_sites_page_asks() -> None:

@@ -430,6 +430,19 @@ def test_completions_are_asked_one_prompt_at_a_time_and_without_their_echo() -> 
     ]
 
 
+def test_what_has_no_text_is_passed_on_but_not_recorded() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    shelf = Kept()
+    with raw_upstream(*stream_answer(told({"content": "a"}, "stop"))) as upstream:
+        for message in (
+            {"role": "user", "content": [image]},
+            {"role": "system", "content": "Go on."},
+        ):
+            list(source(upstream, shelf).reply(asked({"model": "m", "messages": [message]})))
+    assert len(upstream.bodies) == 2
+    assert shelf.fixtures == []
+
+
 def test_prompts_in_tokens_are_passed_on_but_not_recorded() -> None:
     answer = {"choices": [{"index": 0, "text": "b", "finish_reason": "stop"}]}
     shelf = Kept()

@@ -29,10 +29,10 @@ def password(headers: Mapping[str, str]) -> str:
     """What the user of a browser gave as a password (RFC 7617), or an empty string.
 
     Browsers send it with every request, whichever page makes it, so that of another site's
-    does not count.
+    does not count, unless it is a link that somebody followed.
     """
     scheme, _, given = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic" or _other_origin(headers):
+    if scheme.lower() != "basic" or (is_foreign(headers) and not is_followed_link(headers)):
         return ""
     try:
         return b64decode(given.strip(), validate=True).decode().partition(":")[2]

@@ -50,6 +50,12 @@ def match_of(request: ChatRequest, masked: Masked) -> dict[str, Any]:
     return match
 
 
+def has_text(request: ChatRequest) -> bool:
+    """Whether there is a text to match: a request may be an image alone, or be in tokens."""
+    in_tokens = any(message.tokens for message in request.messages)
+    return not in_tokens and user_text(request.messages) is not None
+
+
 def asked_text(request: ChatRequest) -> str:
     """The last user message that has a text, as fixtures see it."""
     return user_text(request.messages) or ""

@@ -11,7 +11,7 @@ from llm_proxy.core.reply import IDLE, Events, Stamped
 from llm_proxy.errors import InvalidRequest, PassedOn
 from llm_proxy.mock.recording.answer import Heard, heard
 from llm_proxy.mock.recording.fixture import masking, reply_fixture
-from llm_proxy.mock.recording.matching import SCOPES, asked_text
+from llm_proxy.mock.recording.matching import SCOPES, asked_text, has_text
 from llm_proxy.mock.recording.shelf import Shelf, name_of
 from llm_proxy.mock.recording.upstream import Upstream
 from llm_proxy.namespaces import bearer_key
@@ -69,8 +69,8 @@ class RecordingSource:
         except PassedOn as error:
             error.message = masking([self._upstream.key])(error.message)
             raise
-        if any(message.tokens for message in request.messages):
-            return  # what was asked in tokens has no text that could be matched
+        if not has_text(request):
+            return  # nothing could be matched
         scope = [request.headers.get(header, "") for header in SCOPES.values()]
         name = name_of(masked(asked_text(request)), sent, scope)
         self._shelf.put(name, reply_fixture(request, reply, masked))
