@@ -26,6 +26,7 @@ from llm_proxy.core.reply import (
     Usage,
 )
 from llm_proxy.errors import InvalidRequest
+from llm_proxy.mock.fixtures.fingerprint import fingerprint
 from llm_proxy.mock.recording.embeddings import RecordingEmbeddings
 from llm_proxy.mock.recording.shelf import Shelf
 from llm_proxy.mock.recording.source import RecordingSource
@@ -143,6 +144,7 @@ def recorded(
         request = asked(document, surface, **headers)
         events = [e for e in replies(source(upstream, shelf), request) if e != IDLE]
     (fixture,) = shelf.fixtures
+    assert fixture["match"].pop("fingerprint") == fingerprint(request)
     msgspec.convert(fixture["recordedTimings"], RecordedTimings)
     return events, fixture, upstream
 
@@ -345,6 +347,36 @@ def test_no_key_is_in_a_recording() -> None:
     assert other not in written
     assert fixture["match"]["userMessage"] == {"regex": r"^My key is [^\s]*\. Use it\.\Z"}
     assert fixture["response"]["content"] == "Not ***, ***."
+
+
+@pytest.mark.parametrize(
+    ("sent", "key", "asks", "told_as"),
+    [
+        ("test", "", True, "the latest word, my-password-1."),
+        ("word", "sk-real", True, "the latest word, my-password-1."),
+        ("my-password-1", "sk-real", True, "the latest word, my-password-1."),
+        ("my-password-1", "", True, "the latest word, ***."),
+        ("my-password-1", "sk-real", False, "the latest word, ***."),
+        ("password", "", True, "the latest word, my-password-1."),
+    ],
+)
+def test_a_word_that_stands_for_a_key_is_left_in_texts(
+    sent: str, key: str, asks: bool, told_as: str
+) -> None:
+    shelf = Kept()
+    answer = stream_answer(told({"content": "the latest word, my-password-1."}, "stop"))
+    with raw_upstream(*answer) as upstream:
+        api = Upstream(upstream.origin, key, PATIENCE_SECONDS, passes_keys=asks)
+        request = asked(chat_document(stream=True), authorization=f"Bearer {sent}")
+        list(RecordingSource(api, shelf).reply(request))
+    assert shelf.fixtures[0]["response"]["content"] == told_as
+
+
+def test_a_recording_is_there_before_the_answer_ends() -> None:
+    shelf = Kept()
+    with raw_upstream(*stream_answer(told({"content": "a"}, "stop"))) as upstream:
+        for event in source(upstream, shelf).reply(asked(chat_document(stream=True))):
+            assert bool(shelf.fixtures) is isinstance(event, Finish)
 
 
 def test_what_looks_like_a_template_is_said_to_be_none() -> None:
@@ -607,6 +639,7 @@ def test_embeddings_are_passed_on_as_they_are_and_recorded_by_input() -> None:
                 "endpoint": "embedding",
                 "inputText": {"regex": rf"^{text}\Z"},
                 "model": "text-embedding-3-small",
+                "fingerprint": "4c420ee6f842",
             },
             "response": {"embedding": vector},
         }

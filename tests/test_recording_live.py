@@ -358,3 +358,42 @@ def test_a_tier_that_the_api_did_not_name_is_null_in_a_response(tmp_path: Path) 
     ):
         answer = post(server, "/v1/responses", {"model": "m", "input": "a"})
     assert answer.json()["service_tier"] is None
+
+
+def test_whatever_else_is_asked_is_asked_anew_and_then_replayed(
+    api: Server, tmp_path: Path
+) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    described = {"name": "x", "schema": schema}
+    system = {"role": "system", "content": "Be brief."}
+    asked: list[dict[str, Any]] = [
+        chat_document("one two three"),
+        chat_document("one two three", max_tokens=2),
+        chat_document("one two three", stop="two"),
+        chat_document("one two three", tools=[TOOL], tool_choice="required"),
+        chat_document(
+            "one two three", response_format={"type": "json_schema", "json_schema": described}
+        ),
+        chat_document(messages=[system, {"role": "user", "content": "one two three"}]),
+    ]
+    with recording(f"{api.url}/v1", tmp_path) as server:
+        first, again = (
+            [comparable(post(server, "/v1/chat/completions", one).json()) for one in asked]
+            for _ in range(2)
+        )
+    expected = [comparable(post(api, "/v1/chat/completions", one).json()) for one in asked]
+    assert first == again == expected
+    assert len(recorded(tmp_path)) == len(asked)
+
+
+def test_an_embedding_is_replayed_in_the_dimensions_that_it_was_asked_in(
+    api: Server, tmp_path: Path
+) -> None:
+    model = {"model": "text-embedding-3-small", "input": "a"}
+    with recording(f"{api.url}/v1", tmp_path) as server:
+        lengths = [
+            len(post(server, "/v1/embeddings", {**model, **fields}).json()["data"][0]["embedding"])
+            for fields in ({"dimensions": 10}, {}, {"dimensions": 10}, {})
+        ]
+    assert lengths == [10, 1536, 10, 1536]
+    assert len(recorded(tmp_path)) == 2

@@ -40,11 +40,11 @@ class RecordingEmbeddings:
             raise _no_answer(str(error)) from None
         if len(vectors) != len(asked.inputs):
             raise _no_answer(f"{len(vectors)} embeddings for {len(asked.inputs)} inputs")
-        masked = masking((bearer_key(call.headers), self._upstream.key))
+        masked = masking(self._upstream.secrets(bearer_key(call.headers)))
         for given, vector in zip(asked.inputs, vectors, strict=True):
             if isinstance(given, str):
                 name = name_of(masked(given), {**sent, "input": given, "encoding_format": None})
-                self._shelf.put(name, embedding_fixture(given, asked.model, vector, masked))
+                self._shelf.put(name, embedding_fixture(given, asked, vector, masked))
         return Answer(
             body=body, model=asked.model, usage=usage, origin=ORIGIN, limits=limits_told(head)
         )

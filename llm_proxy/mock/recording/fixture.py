@@ -20,12 +20,17 @@ from llm_proxy.core.reply import (
     ToolCallDelta,
     Usage,
 )
+from llm_proxy.mock.fixtures.fingerprint import fingerprint
 from llm_proxy.mock.recording.answer import Heard
 from llm_proxy.mock.recording.matching import MASK, Masked, exactly, match_of
 from llm_proxy.mock.replay import Piece, text_of
 from llm_proxy.openai_api.chunks import usage_object
+from llm_proxy.openai_api.embeddings import EmbeddingRequest
 
 _KEY = r"\bsk-[\w-]{16,}"
+SHORTEST = 8
+"""Characters of a secret; shorter ones stand in many words."""
+
 _DETAILS = ("prompt_tokens_details", "completion_tokens_details")
 _TEMPLATE = re.compile(r"\{[{%]")
 
@@ -33,10 +38,12 @@ _TEMPLATE = re.compile(r"\{[{%]")
 def masking(secrets: Iterable[str]) -> Masked:
     """Puts `***` in place of the known secrets, and of what is written as OpenAI's keys are.
 
-    Nothing else is taken for a secret: a reply about passwords is still to be replayed.
+    Nothing else is taken for a secret: a reply about passwords is still to be replayed, and so
+    is one with the word that stands for a key where none is needed.
     """
-    known = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
-    pattern = re.compile("|".join([*map(re.escape, known), _KEY]))
+    known = sorted({one for one in secrets if len(one) >= SHORTEST}, key=len, reverse=True)
+    words = [rf"(?<![\w-]){re.escape(one)}(?![\w-])" for one in known]
+    pattern = re.compile("|".join([*words, _KEY]))
     return lambda text: pattern.sub(MASK, text)
 
 
@@ -57,11 +64,16 @@ def reply_fixture(request: ChatRequest, heard: Sequence[Heard], masked: Masked) 
 
 
 def embedding_fixture(
-    text: str, model: str, vector: Sequence[float], masked: Masked
+    text: str, asked: EmbeddingRequest, vector: Sequence[float], masked: Masked
 ) -> dict[str, Any]:
     """The fixture of one embedding."""
     return {
-        "match": {"endpoint": "embedding", "inputText": exactly(text, masked), "model": model},
+        "match": {
+            "endpoint": "embedding",
+            "inputText": exactly(text, masked),
+            "model": asked.model,
+            "fingerprint": fingerprint(asked),
+        },
         "response": {"embedding": list(vector)},
     }
 

@@ -6,7 +6,6 @@ Owns the names of the files and how they are written down. Knows nothing of repl
 import hashlib
 import logging
 import re
-import threading
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,13 +39,10 @@ class Shelf:
         self._folder = Path(fixtures) / FOLDER
 
     def put(self, name: str, fixture: Document) -> None:
-        """Write a recording, unless there is one with this name; nobody waits for it.
+        """Write a recording, unless there is one with this name.
 
-        The process does not end before it is written.
+        It is there when this returns: whoever has the answer finds it.
         """
-        threading.Thread(target=self._write, args=(name, fixture)).start()
-
-    def _write(self, name: str, fixture: Document) -> None:
         path = self._folder / f"{name}.json"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from llm_proxy.core.chat_request import ChatRequest, Endpoint
-from llm_proxy.core.reply import IDLE, Events, Stamped
+from llm_proxy.core.reply import IDLE, Events, Finish, Stamped
 from llm_proxy.errors import InvalidRequest, PassedOn
+from llm_proxy.mock.fixtures.fingerprint import fingerprint
 from llm_proxy.mock.recording.answer import Heard, heard
 from llm_proxy.mock.recording.fixture import masking, reply_fixture
 from llm_proxy.mock.recording.matching import SCOPES, asked_text, has_text
@@ -51,9 +52,9 @@ class RecordingSource:
         """
         path, decoder = _ASKED[request.endpoint]
         sent = _document(request)
-        secrets = (bearer_key(request.headers), self._upstream.key)
-        masked = masking(secrets)
+        masked = masking(self._upstream.secrets(bearer_key(request.headers)))
         reply: list[Heard] = []
+        ends: list[Finish] = []
         arrivals = self._upstream.ask(path, sent, request.headers, stream=request.stream)
         try:
             with closing(heard(arrivals, decoder())) as said:
@@ -65,15 +66,20 @@ class RecordingSource:
                     event = one.event
                     if isinstance(event, Stamped):
                         event = replace(event, origin=ORIGIN, verbatim=True)
-                    yield event
+                    if isinstance(event, Finish):
+                        ends.append(event)
+                    else:
+                        yield event
         except PassedOn as error:
             error.message = masking([self._upstream.key])(error.message)
             raise
-        if not has_text(request):
-            return  # nothing could be matched
-        scope = [request.headers.get(header, "") for header in SCOPES.values()]
-        name = name_of(masked(asked_text(request)), sent, scope)
-        self._shelf.put(name, reply_fixture(request, reply, masked))
+        if has_text(request):  # else nothing could be matched
+            scope = [request.headers.get(header, "") for header in SCOPES.values()]
+            name = name_of(masked(asked_text(request)), sent, scope)
+            fixture = reply_fixture(request, reply, masked)
+            fixture["match"]["fingerprint"] = fingerprint(request)
+            self._shelf.put(name, fixture)
+        yield from ends  # a client that has the whole answer may ask again at once
 
 
 def _document(request: ChatRequest) -> dict[str, Any]:
