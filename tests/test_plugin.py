@@ -198,6 +198,46 @@ def test_settings_that_would_refuse_every_test_are_refused(
     outcome(run, errors=2).stdout.fnmatch_lines([reason])
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("MOCK_REPLY: echo", "*'MOCK_REPLY: echo' is not of the form NAME=value"),
+        ("MOCK_REPLY echo", "*'MOCK_REPLY echo' is not of the form NAME=value"),
+        ("nonsense", "*'nonsense' is not of the form NAME=value"),
+        ("=echo", "*'=echo' is not of the form NAME=value"),
+        ("mock_reply=echo", "*'mock_reply=echo': there is no such setting; is it MOCK_REPLY?"),
+        ("MOCK_REPLYY=echo", "*'MOCK_REPLYY=echo': there is no such setting; is it MOCK_REPLY?"),
+        ("FOO=1", "*'FOO=1': there is no such setting"),
+    ],
+)
+def test_a_line_that_is_no_setting_is_refused(run: pytest.Pytester, line: str, reason: str) -> None:
+    run.makeini(f"[pytest]\nllm_proxy_settings =\n    MOCK_SEED=1\n    {line}")
+    run.makepyfile("def test_a(llm_proxy): pass\ndef test_b(llm_proxy_app): pass")
+    outcome(run, errors=2).stdout.fnmatch_lines([f"*UsageError: llm_proxy_settings: {reason}"])
+
+
+@pytest.mark.parametrize("arguments", ["unused_okay=True", "True"])
+def test_what_the_marker_does_not_take_is_refused(run: pytest.Pytester, arguments: str) -> None:
+    run.makepyfile(
+        f"""
+import pytest
+
+@pytest.mark.llm_proxy({arguments})
+def test_it(llm_proxy_app): pass
+"""
+    )
+    outcome(run, errors=1).stdout.fnmatch_lines(
+        [f"*UsageError: pytest.mark.llm_proxy takes unused_ok=True or False, not {arguments}"]
+    )
+
+
+def test_a_reply_without_a_text_is_told_what_it_lacks(run: pytest.Pytester) -> None:
+    run.makepyfile("def test_it(llm_proxy_app): llm_proxy_app.reply(to='hello')")
+    outcome(run, failed=1).stdout.fnmatch_lines(
+        ['*TypeError: reply() needs what to answer, such as reply("Hi.", to="hello")']
+    )
+
+
 def test_failures_strike_as_often_as_they_are_told(run: pytest.Pytester) -> None:
     run.makepyfile(
         ASK

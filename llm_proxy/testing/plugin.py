@@ -16,6 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from llm_proxy.testing.script import Script
 
+UNUSED_OK = "unused_ok"
 MARKER = "llm_proxy(unused_ok=False): unused_ok=True lets the test leave scripts unused"
 FIXTURES = ("llm_proxy", "llm_proxy_app")
 NOT_FOR_TESTS = ("LLM_PROXY_API_KEYS", "LLM_PROXY_API_KEYS_FILE")
@@ -42,6 +43,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse what the marker does not take, as it would have no effect."""
+    for marker in item.iter_markers("llm_proxy"):
+        named = (f"{name}={value!r}" for name, value in marker.kwargs.items() if name != UNUSED_OK)
+        if wrong := [*map(repr, marker.args), *named]:
+            raise pytest.UsageError(
+                f"pytest.mark.llm_proxy takes {UNUSED_OK}=True or False, not {', '.join(wrong)}"
+            )
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Fail a test that passed, but left unused what it had scripted.
@@ -58,7 +69,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     marker = item.get_closest_marker("llm_proxy")
     allowed = item.config.getini("llm_proxy_unused_ok")
     if marker is not None:
-        allowed = marker.kwargs.get("unused_ok", allowed)
+        allowed = marker.kwargs.get(UNUSED_OK, allowed)
     for script in (taken[name] for name in FIXTURES if name in taken):
         if not allowed and (unused := script.unused()):
             pytest.fail("\n".join(["scripted, but never used:", *unused]), pytrace=False)
@@ -129,13 +140,27 @@ def _script(
 
 
 def _settings(config: pytest.Config) -> dict[str, str]:
-    lines = config.getini("llm_proxy_settings")
-    pairs = (line.partition("=") for line in lines)
-    settings = {name.strip(): value.strip() for name, _, value in pairs}
-    for name in NOT_FOR_TESTS:
-        if name in settings:
-            raise pytest.UsageError(
-                f"llm_proxy_settings: {name} cannot be set: each test has a key of its own, "
+    from llm_proxy.settings import NAMES
+    from llm_proxy.settings.reading import nearest
+
+    settings: dict[str, str] = {}
+    for line in config.getini("llm_proxy_settings"):
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if not name or not equals:
+            raise _wrong(f"{line!r} is not of the form NAME=value")
+        if name in NOT_FOR_TESTS:
+            raise _wrong(
+                f"{name} cannot be set: each test has a key of its own, "
                 "which tells its requests from those of others, and the server would refuse it."
             )
+        if name not in NAMES:
+            near = nearest(name.upper(), NAMES)
+            raise _wrong(
+                f"{line!r}: there is no such setting" + (f"; is it {near}?" if near else "")
+            )
+        settings[name] = value
     return settings
+
+
+def _wrong(problem: str) -> pytest.UsageError:
+    return pytest.UsageError(f"llm_proxy_settings: {problem}")

@@ -87,6 +87,8 @@ class Script:
         scripted last counts. `fixture` holds further fields of a fixture, such as
         `streamingProfile`.
         """
+        if not contents:
+            raise TypeError('reply() needs what to answer, such as reply("Hi.", to="hello")')
         *once, last = [{"content": content} for content in contents]
         self.script(last, to=to, **fixture)
         for response in reversed(once):
