@@ -170,6 +170,25 @@ def test_closing_a_stream_early_closes_its_source_and_tells_once(taken: int) -> 
     assert [exchange.outcome for exchange in told] == ["client gone"]
 
 
+@pytest.mark.parametrize("sees_client", [False, True])
+@pytest.mark.parametrize(
+    ("end", "outcome"), [(FINISH, "done"), (UpstreamError("down"), "upstream failed")]
+)
+def test_who_closes_behind_the_last_piece_had_it_if_no_connection_can_have_failed(
+    end: Event | Exception, outcome: str, sees_client: bool
+) -> None:
+    """As the SDK does behind [DONE], where the application is in its own process."""
+    told, clock = Told(), FakeClock()
+    clock.sees_client = sees_client
+    reply = stream([TextDelta("a"), end], told, clock)
+    reply.look_ahead()
+    pieces = iter(reply)
+    assert next(pieces) == b"a"
+    assert next(pieces).startswith((b"end", b"failed"))
+    reply.close()
+    assert [exchange.outcome for exchange in told] == ["client gone" if sees_client else outcome]
+
+
 EVENT = "data: {}\n\n"
 FAULTY: list[tuple[list[Event | Exception], list[bytes], str]] = [
     ([WireFault("truncate", 1), TextDelta(EVENT * 2), FINISH], [EVENT.encode()], "scripted"),

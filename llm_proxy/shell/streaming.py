@@ -32,7 +32,7 @@ from llm_proxy.core.runs import singly
 from llm_proxy.errors import ClientGone, ConnectionCut, InternalError, ProxyError
 from llm_proxy.openai_api import sse
 from llm_proxy.openai_api.surface import Encoder
-from llm_proxy.records.exchange import Exchange, outcome_of
+from llm_proxy.records.exchange import Exchange, Outcome, outcome_of
 from llm_proxy.shell.clock import Clock
 from llm_proxy.shell.mishaps import mishap
 from llm_proxy.shell.outbox import Outbox
@@ -129,9 +129,8 @@ class EventStream(AnswerInPieces):
                 else:
                     self._note(event)
                     yield from outbox.put(self._encoder.encode(event))
-            exchange.ending("done" if self._fault is None else "scripted")
-            yield from outbox.rest(self._encoder.end())
-            exchange.outcome = "done"
+            last = outbox.rest(self._encoder.end())
+            yield from self._ended(last, "done" if self._fault is None else "scripted")
             return
         except ClientGone:
             if trace is not None:
@@ -147,9 +146,17 @@ class EventStream(AnswerInPieces):
             log.exception("A reply broke off, request id %s", exchange.id)
             failure = InternalError(f"The reply broke off. The request id is {exchange.id}.")
         exchange.met(failure)
-        exchange.ending(outcome_of(failure))
-        yield from outbox.rest(self._encoder.fail(failure))
-        exchange.ended_by(failure)
+        yield from self._ended(outbox.rest(self._encoder.fail(failure)), outcome_of(failure))
+
+    def _ended(self, last: Iterable[bytes], outcome: Outcome) -> Iterator[bytes]:
+        """The last pieces of an answer, which has come to this end once they are taken."""
+        self._exchange.ending(outcome)
+        if not self._clock.sees_client:
+            # Whoever is in this process takes a piece by being given it, and may know from it
+            # that no more will come: the SDK closes behind [DONE].
+            self._exchange.outcome = outcome
+        yield from last
+        self._exchange.outcome = outcome
 
     def _between(self, event: Aside) -> bytes:
         """Act on what is no part of a choice; the bytes that it is on the wire."""
