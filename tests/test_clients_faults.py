@@ -107,7 +107,9 @@ def test_the_client_raises_on_an_error_event(
     with pytest.raises(openai.APIError) as raised:
         streamed(client, f"error_event; after={after}")
     assert not isinstance(raised.value, openai.APIStatusError)  # it came in the stream
-    assert raised.value.message == "The server had an error while processing the request."
+    assert raised.value.message == (
+        "The server had an error while processing your request. Sorry about that!"
+    )
 
 
 def test_the_client_takes_a_truncated_stream_for_a_whole_one(client: OpenAI) -> None:

@@ -196,6 +196,36 @@ def test_a_status_has_what_is_usual_for_it(status: int, code: str | None, expect
     assert told(scripted_error(status, code=code)) == (status, *expected)
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (400, "context_length_exceeded", "This model's maximum context length is 8192 tokens. "),
+        (400, "content_filter", "The response was filtered due to the prompt triggering "),
+        (
+            *(400, "content_policy_violation"),
+            "Your request was rejected as a result of our safety system. ",
+        ),
+        (401, "invalid_api_key", "Incorrect API key provided. You can find your API key at "),
+        (403, None, "Country, region, or territory not supported"),
+        (404, "model_not_found", "The model does not exist or you do not have access to it."),
+        (429, "insufficient_quota", "You exceeded your current quota, please check your plan and "),
+        (429, None, "Rate limit reached for requests per min (RPM): Limit 10000, Used 10000, "),
+        (500, None, "The server had an error while processing your request. Sorry about that!"),
+    ],
+)
+def test_an_error_is_told_in_the_words_that_clients_know_from_openai(
+    status: int, code: str | None, words: str
+) -> None:
+    """By some of these, and not by the code, litellm and others tell errors apart."""
+    assert scripted_error(status, code=code).message.startswith(words)
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(None, "1s"), (0.5, "500ms"), (20, "20s")])
+def test_a_rate_limit_tells_in_words_how_long_to_wait(seconds: float | None, told: str) -> None:
+    message = scripted_error(429, retry_after_seconds=seconds).message
+    assert f" Please try again in {told}. " in message
+
+
 def test_no_message_makes_continue_run_the_request_again() -> None:
     messages = [scripted_error(status).message for status in range(400, 600)]
     assert not [message for message in messages if "overloaded" in message or "529" in message]

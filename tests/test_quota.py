@@ -54,7 +54,7 @@ def test_a_refusal_tells_when_to_come_back_and_is_right() -> None:
     refusal = client.refused()
     assert (refusal.status, refusal.type, refusal.code) == (429, "requests", "rate_limit_exceeded")
     assert refusal.message == (
-        "Rate limit reached on requests per min (RPM): Limit 2, Used 2, Requested 1. "
+        "Rate limit reached for requests per min (RPM): Limit 2, Used 2, Requested 1. "
         "Please try again in 30s."
     )
     assert refusal.headers == {
@@ -76,7 +76,7 @@ def test_a_refusal_names_the_limit_that_is_waited_for() -> None:
     refusal = client.refused(3)
     assert refusal.type == "tokens"
     assert refusal.message == (
-        "Rate limit reached on tokens per min (TPM): Limit 600, Used 600, Requested 3. "
+        "Rate limit reached for tokens per min (TPM): Limit 600, Used 600, Requested 3. "
         "Please try again in 300ms."
     )
     assert (refusal.headers["Retry-After"], refusal.headers["retry-after-ms"]) == ("1", "300")

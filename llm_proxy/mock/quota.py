@@ -102,7 +102,7 @@ def _refused(
     name, wait_ms = _name(charge), balance.wait_ms
     used = charge.per_minute - int(balance.left)
     message = (
-        f"Rate limit reached on {name} per min ({_SHORT[name]}): Limit {charge.per_minute}, "
+        f"Rate limit reached for {name} per min ({_SHORT[name]}): Limit {charge.per_minute}, "
         f"Used {used}, Requested {charge.amount}. Please try again in {_spelled(wait_ms)}."
     )
     retry = {"Retry-After": str(-(-wait_ms // 1000)), "retry-after-ms": str(wait_ms)}
