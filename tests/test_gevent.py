@@ -86,6 +86,7 @@ def test_a_worker_class_that_patches_too_late_is_refused(name: str) -> None:
     process = ended((*GUNICORN, "--worker-class", name))
     assert process.returncode != 0
     assert "gunicorn -c gevent.conf.py wsgi:app" in process.stderr
+    assert "llm-proxy mock --many-streams" in process.stderr
 
 
 def test_an_upstream_can_be_asked_by_https(certificate: Path) -> None:

@@ -76,7 +76,7 @@ accesslog = None
 GEVENT_TOO_LATE = (
     "--worker-class gevent patches Python when much is imported already, which breaks https to "
     "an upstream. For many streams: gunicorn -c gevent.conf.py wsgi:app in a checkout, "
-    "llm-proxy --many-streams mock or adapter elsewhere."
+    "llm-proxy mock --many-streams (or adapter) elsewhere."
 )
 
 
