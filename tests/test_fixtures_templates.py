@@ -48,6 +48,11 @@ def test_groups_the_request_and_the_time_are_filled_in() -> None:
     )
 
 
+def test_a_field_that_the_request_lacks_can_have_a_default() -> None:
+    written = "{{ request.temperature | default(1) }} for {{ request.user | default('nobody') }}"
+    assert answered(content(written)) == "1 for ada"
+
+
 def test_the_time_is_told_in_full() -> None:
     assert answered(content("{{ now }}")) == "2024-05-06 07:08:09+00:00"
 
@@ -102,7 +107,10 @@ def test_a_wrong_template_is_told_when_it_is_loaded(written: str, message: str) 
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ("{{ request.nothing }}", "has no attribute 'nothing'"),
+        ("{{ request.temperature }}", "the request has no 'temperature'; for those without it"),
+        ("{{ request['top_p'] + 1 }}", "the request has no 'top_p'; for those without it"),
+        ("{{ request.messages[0].name }}", "has no attribute 'name'"),
+        ("{{ request.messages[1].role }}", "has no element 1"),
         ("{{ 1 / 0 }}", "division by zero"),
         ("{{ ''.__class__.mro() }}", "unsafe"),
         ("{{ 'a' * 1000000000 }}", "only two numbers can be multiplied"),
