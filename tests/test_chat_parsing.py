@@ -318,7 +318,6 @@ def test_what_is_wrong_is_named(
 @pytest.mark.parametrize(
     "document",
     [
-        b"",
         b"{",
         b"\xff",
         b'{"model": "\xff"}',
@@ -333,7 +332,25 @@ def test_what_is_no_json_is_refused(document: bytes) -> None:
         parse(document)
 
 
-def test_a_lone_surrogate_is_no_unicode_text() -> None:
-    """RFC 8259, 8.2 leaves it open; what cannot be written as UTF-8 cannot be answered."""
-    with pytest.raises(InvalidJSON):
-        parse(b'{"model":"m","messages":[{"role":"user","content":"\\ud800"}]}')
+HALF = (
+    "is not valid JSON: half of a surrogate pair, such as \\ud83d without \\ude00, is no character."
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "is empty; it must be a JSON object."),
+        (b" \r\n", "is empty; it must be a JSON object."),
+        (b'{"messages":[{"content":"\\ud800"}]}', HALF),
+        (b'{"model":"\\ud800"}\n', HALF),
+        (b'{"model":"\\uDBff and more"}', HALF),
+        (b'{"model":"\\udc00"}', HALF),
+        (b'{"model":"gpt', "is not valid JSON: Input data was truncated."),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_told_why(body: bytes, message: str) -> None:
+    """RFC 8259, 8.2 leaves half a pair open; what cannot be written as UTF-8 cannot be answered."""
+    with pytest.raises(InvalidJSON) as refused:
+        parse(body)
+    assert refused.value.message == f"The body of the request {message}"

@@ -21,6 +21,7 @@ _MISSING = re.compile(r"Object missing required field `(?P<field>.*)`")
 _EXPECTED = re.compile(r"Expected `(?P<types>[^`]*)`(?:, got `(?P<got>[^`]*)`)?(?P<rest>.*)")
 _BOUND = re.compile(r" (?P<side>>=|<=) (?P<limit>\d+)")
 _UNNAMED = re.compile(r"\$\.(?P<field>\w+)\[\.\.\.\]`$")
+_HALF_AT_END = re.compile(rb'\\u[dD][89abAB][0-9a-fA-F]{2}"')
 _INVALID = re.compile(r"Invalid (?:enum )?value (?P<value>.*)")
 _NAMES = {
     "NoneType": "null",
@@ -50,7 +51,7 @@ def decode_body(
     try:
         parsed = msgspec.json.decode(document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidJSON(f"The body of the request is not valid JSON: {error}.") from None
+        raise InvalidJSON(f"The body of the request {_unreadable(document, error)}.") from None
     if not isinstance(parsed, dict):
         kind = _NAMES[type(parsed).__name__]
         raise InvalidRequest(f"The body of the request must be a JSON object, but it is {kind}.")
@@ -59,6 +60,18 @@ def decode_body(
     except msgspec.ValidationError as error:
         refuse(_pointed(str(error), parsed, shape), supported, parsed)
     return body, parsed
+
+
+def _unreadable(document: bytes, error: Exception) -> str:
+    """What is wrong with a document that is not JSON; msgspec calls all that ends early cut off."""
+    if not document.strip():
+        return "is empty; it must be a JSON object"
+    if "surrogate" in str(error) or _HALF_AT_END.search(document[-11:]):
+        return (
+            "is not valid JSON: half of a surrogate pair, such as \\ud83d without \\ude00, "
+            "is no character"
+        )
+    return f"is not valid JSON: {error}"
 
 
 def unknown_fields(document: Mapping[str, Any], shape: type[msgspec.Struct]) -> tuple[str, ...]:
