@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -57,6 +58,51 @@ def test_servers_without_a_port_of_their_own_share_no_file(temporary: Path) -> N
 def test_a_file_that_another_start_is_to_find_is_left(temporary: Path) -> None:
     place.end(chosen(port=8888))
     assert [path.name for path in temporary.rglob("*.sqlite3")] == ["8888.sqlite3"]
+
+
+def aged(path: Path, days: float) -> Path:
+    moment = time.time() - days * 24 * 60 * 60
+    for name in path.parent.glob(path.name + "*"):
+        os.utime(name, (moment, moment))
+    return path
+
+
+@pytest.mark.usefixtures("temporary")
+def test_files_that_no_server_has_used_for_a_week_are_removed_at_a_start() -> None:
+    unused, recent, own = (Path(chosen(port=port)[FILE]) for port in (8001, 8002, 8003))
+    killed = Path(chosen(port=0)[FILE])
+    for path in (unused, recent, killed, own):
+        (path.parent / f"{path.name}-version").write_bytes(bytes(8))
+    for path in (unused, killed, own):
+        aged(path, days=8)
+    aged(recent, days=6)
+    chosen(port=8003)
+    assert sorted(path.name for path in own.parent.iterdir()) == [
+        *("8002.sqlite3", "8002.sqlite3-version"),
+        *("8003.sqlite3", "8003.sqlite3-version"),
+    ]
+
+
+@pytest.mark.usefixtures("temporary")
+def test_an_old_file_stays_as_long_as_somebody_has_it_open() -> None:
+    path = Path(chosen(port=8001)[FILE])
+    state = state_of(path, "still running")
+    state.advance("a", "turn", expected=0)
+    aged(path, days=8)
+    chosen(port=8002)
+    assert path.exists()
+    assert state_of(path, "still running").count("a", "turn") == 1
+
+
+@pytest.mark.usefixtures("temporary")
+def test_what_does_not_have_a_name_of_ours_is_left_alone() -> None:
+    folder = Path(chosen(port=8001)[FILE]).parent
+    others = [folder / name for name in ("notes.sqlite3", "8002.sqlite3.bak", "8003.sqlite3")]
+    for path in others:
+        path.write_text("mine")
+        aged(path, days=8)
+    chosen(port=8004)
+    assert [path.read_text() for path in others] == ["mine"] * 3
 
 
 def test_the_state_has_a_file_when_the_journal_is_off(temporary: Path) -> None:

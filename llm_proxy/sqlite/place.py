@@ -14,9 +14,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from llm_proxy.sqlite import leftovers
 from llm_proxy.sqlite.database import MEMORY, Database, DatabaseUnusable
 from llm_proxy.sqlite.schema import prepare, refuse_foreign
-from llm_proxy.sqlite.version import SUFFIX
 
 FILE = "LLM_PROXY_STATE"
 """The variable that hands the path down; not a setting."""
@@ -72,8 +72,8 @@ def choose(journal: str, port: int, workers: int, environ: MutableMapping[str, s
     What is in the file stays until a worker uses it: a server that runs already may be using
     it, and this start fail because of that.
 
-    Without a name it is one for each port in a folder of ours; for port 0, one of its own. A
-    single worker does without a file where there is no folder to be had.
+    Without a name it is one for each port in a folder of ours, which is tidied up; for port 0,
+    one of its own. A single worker does without a file where there is no folder to be had.
 
     Raises:
         DatabaseUnusable: there can be no such file.
@@ -83,11 +83,16 @@ def choose(journal: str, port: int, workers: int, environ: MutableMapping[str, s
     if path is None:
         name = f"{port}.sqlite3" if port else f"{_ALONE}{os.getpid()}-{boot}.sqlite3"
         try:
-            path = str(our_folder() / name)
+            folder = our_folder()
         except DatabaseUnusable:
             if workers > 1:
                 raise
             path = MEMORY
+        else:
+            path = str(folder / name)
+            with suppress(FileNotFoundError):
+                os.utime(path)  # it is about to be used, and no longer old
+            leftovers.remove_old(folder)
     database(partial(Place, path, boot)).check()
     environ[FILE], environ[BOOT] = path, boot
 
@@ -96,9 +101,7 @@ def end(environ: Mapping[str, str]) -> None:
     """Remove the file of a server that has stopped, unless another start is to find it."""
     path = environ.get(FILE, "")
     if os.path.basename(path).startswith(_ALONE):
-        for name in (path, f"{path}-wal", f"{path}-shm", path + SUFFIX):
-            with suppress(FileNotFoundError):
-                os.unlink(name)
+        leftovers.remove(path)
 
 
 def our_folder() -> Path:
