@@ -4,10 +4,12 @@ How turns are taken is tested in test_turns.py, and all that threads serve where
 for `gunicorn`.
 """
 
+import errno
 import os
 import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -58,6 +60,28 @@ def test_a_connection_is_used_again_while_others_wait(server: Server) -> None:
         for _ in range(3):
             answer = session.post(server.url + CHAT, json=chat_document(), timeout=PATIENCE_SECONDS)
             assert answer.status_code == 200
+
+
+def test_while_streams_end_a_server_that_stops_refuses_new_connections() -> None:
+    """Behind a socket that still listens they would wait for an answer that never comes."""
+    stall = {"X-Mock-Fault": "stall; after=1"}
+    with (
+        running_gunicorn() as server,
+        sent(server.url, CHAT, chat_document(stream=True), stall) as stream,
+    ):
+        assert stream.recv(1)
+        server.process.terminate()
+        deadline = time.monotonic() + PATIENCE_SECONDS / 2
+        while not _refuses(server):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert server.process.poll() is None
+
+
+def _refuses(server: Server) -> bool:
+    with socket.socket() as probe:
+        port = int(server.url.rpartition(":")[2])
+        return probe.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
 
 
 def _readable(calls: _Calls) -> bool:

@@ -32,6 +32,15 @@ class TurnWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             pass_on()
         return super().handle(conn)
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            # Not only at the end, after the last stream: until the last process lets go of a
+            # socket the system takes connections for it, which nobody would answer. With a
+            # reload the arbiter and the new workers have it still.
+            for listener in self.sockets:
+                listener.close()
+
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         if self.tpool.look():
             timeout = min(timeout, AT_MOST_SECONDS)
