@@ -14,8 +14,9 @@ from llm_proxy.core.reply import Finish, Said, Stamped, TextDelta, TextRun, Tool
 from llm_proxy.journal.account import account
 from llm_proxy.journal.entry import MAX_REQUEST_BYTES, UNCOUNTED, entry_of
 from llm_proxy.journal.folded import MAX_SAID
-from llm_proxy.journal.hindsight import whole
+from llm_proxy.journal.hindsight import MAX_TOLD, whole
 from llm_proxy.journal.texts import MAX_SHOWN, MAX_STREAM_BYTES
+from llm_proxy.journal.warnings import MAX_MESSAGE, MAX_WARNINGS
 from llm_proxy.openai_api.again import understood_again
 from llm_proxy.records.cut import MAX_SECRET
 from llm_proxy.records.exchange import Exchange
@@ -99,6 +100,29 @@ def test_what_is_not_kept_as_sent_is_looked_into_before(document: Any) -> None:
     account_of = account(answered(document, []), Redactor(()))
     assert entry_of(account_of.listed).warning_count == 2
     assert json.loads(account_of.details)["understood"]["model"] == "gpt-4o"
+
+
+@pytest.mark.parametrize("length", [5, MAX_REQUEST_BYTES // 500], ids=["kept", "too long"])
+def test_of_many_warnings_a_few_are_told_and_all_are_counted(length: int) -> None:
+    document = chat_document() | {f"k{number}".ljust(length, "x"): 0 for number in range(1000)}
+    told = seen(answered(document, []), Redactor(()))
+    assert told["warning_count"] == 1001  # one of OpenAI's, which names all of them
+    assert len(told["warnings"]) == MAX_WARNINGS
+    assert len(json.dumps(told["warnings"])) < 200_000
+
+
+def test_of_a_long_request_with_many_tools_not_all_are_told() -> None:
+    tools = [{"type": "function", "function": {"name": "x" * 5_000}}] * 1000
+    told = seen(answered(chat_document(tools=tools), []), Redactor(()))
+    assert len(told["understood"]["tools"]) == MAX_TOLD
+    assert len(json.dumps(told["understood"])) < 200_000
+
+
+def test_no_part_of_a_secret_is_left_where_a_warning_is_cut() -> None:
+    unknown = {"x" * (MAX_MESSAGE - 5) + " own-key-1" + "x" * MAX_REQUEST_BYTES: 0}
+    told = seen(answered(chat_document() | unknown, []), Redactor(["own-key-1"]))
+    assert told["warning_count"] == 2
+    assert "own-" not in str(told["warnings"])
 
 
 MASKED = ['{"x": "own\\u002dkey"}', '{"x": "own\\/key"}', '{"own\\u002Dkey": [1, "x"]}']

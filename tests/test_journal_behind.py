@@ -56,6 +56,15 @@ def test_the_bytes_that_are_kept_are_bounded() -> None:
     assert left == [one.id for one in reversed(asked)][: len(left)]
 
 
+def test_the_newest_is_kept_even_if_it_alone_is_too_long() -> None:
+    kept = journal(max_bytes=1000)
+    short, long = exchange(), exchange(b'"' + b"x" * 2000 + b'"')
+    kept.record(short)
+    kept.read(Wanted())
+    kept.record(long)
+    assert [entry.id for entry in kept.read(Wanted())] == [long.id]
+
+
 def test_an_exchange_that_ends_after_it_was_written_is_amended() -> None:
     kept = journal()
     one = exchange(record=kept.record)

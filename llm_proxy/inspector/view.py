@@ -55,6 +55,7 @@ class Opened:
     row: Row
     over: bool
     warnings: Sequence[tuple[str, str, str]]
+    warnings_more: int
     error: str
     fault: str
     turns: Sequence[Turn]
@@ -106,14 +107,15 @@ def opened(found: Any) -> Opened:
     request = bytes(entry.request)
     document = msgspec.json.decode(request)
     timeline = msgspec.to_builtins(details.get("timeline") or ())
+    told = details.get("warnings") or ()
     ats = [At(ms, kind, size) for ms, kind, _, size in timeline]
     return Opened(
         row=listed(entry),
         over=entry.over,
         warnings=[
-            (one.get("kind", ""), one.get("param") or "", one.get("message", ""))
-            for one in details.get("warnings") or ()
+            (one.get("kind", ""), one.get("param") or "", one.get("message", "")) for one in told
         ],
+        warnings_more=entry.warning_count - len(told),
         error=_error(details.get("error")),
         fault=_fault(details.get("fault")),
         turns=conversation.conversation(document),

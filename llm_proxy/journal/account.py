@@ -17,7 +17,7 @@ from llm_proxy.journal import timeline
 from llm_proxy.journal.entry import UNCOUNTED, Account
 from llm_proxy.journal.folded import Folded, folded, trimmed
 from llm_proxy.journal.hindsight import digest, understood
-from llm_proxy.journal.redacted import Redacted
+from llm_proxy.journal.redacted import Redacted, shortened
 from llm_proxy.journal.texts import (
     MAX_SHOWN,
     is_clear,
@@ -25,11 +25,14 @@ from llm_proxy.journal.texts import (
     texts_of,
     without_secrets,
 )
-from llm_proxy.journal.warnings import warnings_of
+from llm_proxy.journal.warnings import Told, warnings_of
 from llm_proxy.records.exchange import Exchange
 from llm_proxy.records.trace import Trace
 
 _encoded = msgspec.json.Encoder().encode
+
+MAX_MESSAGE = 4 * 1024
+"""Characters that are kept of each text of an error, where it may be longer than the request."""
 
 
 class _Reply(Struct, frozen=True):
@@ -51,7 +54,7 @@ class _Details(Struct, frozen=True, rename="camel", omit_defaults=True):
     events_left_out: int = 0
     request_digest: str = ""
     understood: Mapping[str, Any] | None = None
-    warnings: Sequence[Mapping[str, Any]] = []
+    warnings: Sequence[Told] = []
 
 
 def account(exchange: Exchange, redacted: Redacted) -> Account:
@@ -66,10 +69,11 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
     warning_count = UNCOUNTED if exchange.asked else 0
     if not is_clear(exchange, choices, texts, redacted):
         # Of what is kept then it could not be found out how the request had been understood.
-        warnings = warnings_of(exchange.asked, exchange.objections(), exchange.origin)
-        warning_count = len(warnings)
+        warnings = warnings_of(exchange.asked, exchange.objections(), exchange.origin, redacted)
+        warning_count = warnings.in_all
         choices = [trimmed(choice, redacted) for choice in choices]
-        details = _looked_into(_details(exchange, trace, choices), exchange, warnings)
+        details = _details(exchange, trace, choices)
+        details = _looked_into(details, exchange, warnings.told, redacted)
         texts = without_secrets(exchange, texts, _encoded(details), redacted)
     namespace, path, model, origin, client, question, answer = texts.shown
     began, usage = exchange.began, exchange.usage
@@ -125,13 +129,14 @@ def _details(exchange: Exchange, trace: Trace, choices: Sequence[Folded]) -> _De
 
 
 def _looked_into(
-    details: _Details, exchange: Exchange, warnings: Sequence[Mapping[str, Any]]
+    details: _Details, exchange: Exchange, warnings: Sequence[Told], redacted: Redacted
 ) -> _Details:
-    """The details with what could else be found out later."""
+    """The details with what could else be found out later, and no text that is too long."""
     return replace(
         details,
+        error=details.error and _shortened(details.error, redacted),
         request_digest=digest(exchange.request_body),
-        understood=exchange.asked and understood(exchange.asked),
+        understood=exchange.asked and understood(exchange.asked, redacted),
         warnings=warnings,
     )
 
@@ -143,6 +148,13 @@ def _error(error: ProxyError) -> Mapping[str, Any]:
         "code": error.code,
         "param": error.param,
         "message": error.message,
+    }
+
+
+def _shortened(error: Mapping[str, Any], redacted: Redacted) -> Mapping[str, Any]:
+    return {
+        name: shortened(value, MAX_MESSAGE, redacted) if isinstance(value, str) else value
+        for name, value in error.items()
     }
 
 

@@ -20,7 +20,8 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
     came, in Unix seconds; `origin` is which source answered. `first_ms` and `duration_ms` are
     counted from then to the first thing that was said, and to the end. `over` says whether
     that has come: the last bytes of an answer may be on their way. `warning_count` counts those
-    that `Found` has. `question` and `answer` are the beginnings of what was asked and said.
+    that there are, even if `Found` has no room for all. `question` and `answer` are the
+    beginnings of what was asked and said.
     """
 
     id: str

@@ -5,7 +5,8 @@ understood is found out again; unless something had to be taken out of it.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -16,10 +17,17 @@ from llm_proxy.errors import ProxyError
 from llm_proxy.journal import timeline
 from llm_proxy.journal.entry import UNCOUNTED, Account, Entry, entry_of
 from llm_proxy.journal.folded import shown
+from llm_proxy.journal.redacted import AsSent, shortened
 from llm_proxy.journal.warnings import Warnings, warnings_of
 
 MAX_MESSAGES = 200
 """The last ones of a conversation, of which it is told how they were understood."""
+
+MAX_TOLD = 128
+"""Names of tools, or stop sequences, that are told of one request or message."""
+
+MAX_NAME = 128
+"""Characters of each."""
 
 Understanding = Callable[[str, bytes], tuple[ChatRequest, Sequence[ProxyError]] | None]
 """From the path and the body of a request to how it is understood, and what OpenAI objects to."""
@@ -47,8 +55,10 @@ NOTHING: Mapping[str, Any] = {
 
 - `query`, `headers`, `peer`, `keyFingerprint`, `requestDigest`: of the request. Headers that
   hold keys are left out.
-- `understood`: the request as the server took it, without the conversation's texts.
-- `warnings`: objects with `kind` (`refused`, `unknown`, `ignored`), `param`, `message`.
+- `understood`: the request as the server took it, without the conversation's texts, and with no
+  more than `MAX_TOLD` names of tools.
+- `warnings`: objects with `kind` (`refused`, `unknown`, `ignored`), `param`, `message`; the first
+  `warnings.MAX_WARNINGS` of them.
 - `error`: `status`, `type`, `code`, `param`, `message` of the error that it was answered with,
   or that broke it off. `fault`: what was made to go wrong. `notes`: what sources told of how
   they did. `readOn`: the client closed its side of the connection, and went on reading.
@@ -63,7 +73,7 @@ def counted(entry: Entry, understanding: Understanding) -> Entry:
     """The entry with its warnings counted."""
     if entry.warning_count != UNCOUNTED:
         return entry
-    return replace(entry, warning_count=len(_looked_into(entry, understanding)[1]))
+    return replace(entry, warning_count=_looked_into(entry, understanding)[1].in_all)
 
 
 def whole(account: Account, understanding: Understanding) -> tuple[Entry, Mapping[str, Any]]:
@@ -85,8 +95,8 @@ def whole(account: Account, understanding: Understanding) -> tuple[Entry, Mappin
         told["requestDigest"] = digest(bytes(entry.request))
     if entry.warning_count == UNCOUNTED:
         asked, warnings = _looked_into(entry, understanding)
-        told |= {"understood": asked and understood(asked), "warnings": warnings}
-        entry = replace(entry, warning_count=len(warnings))
+        told |= {"understood": asked and understood(asked, AsSent()), "warnings": warnings.told}
+        entry = replace(entry, warning_count=warnings.in_all)
     return entry, told
 
 
@@ -95,37 +105,44 @@ def digest(body: bytes) -> str:
     return hashlib.blake2b(body, digest_size=16).hexdigest()
 
 
-def understood(asked: ChatRequest) -> Mapping[str, Any]:
-    """The request as the server took it."""
+def understood(asked: ChatRequest, redacted: Callable[[str], str]) -> Mapping[str, Any]:
+    """The request as the server took it; secrets are only taken out of what is cut."""
+
+    def short(name: str) -> str:
+        return shortened(name, MAX_NAME, redacted)
+
+    def some(names: Iterable[str]) -> list[str]:
+        return [short(name) for name in islice(names, MAX_TOLD)]
+
     return {
         "endpoint": asked.endpoint,
-        "model": asked.model,
+        "model": short(asked.model),
         "messages": [
             {
                 "role": message.role,
                 "characters": len(message.text),
                 "attachments": message.attachments,
-                "toolCalls": [call.name for call in message.tool_calls],
+                "toolCalls": some(call.name for call in message.tool_calls),
             }
             for message in asked.messages[-MAX_MESSAGES:]
         ],
         "stream": asked.stream,
         "includeUsage": asked.include_usage,
-        "tools": [tool.name for tool in asked.tools],
+        "tools": some(tool.name for tool in asked.tools),
         "toolChoice": asked.tool_choice.mode,
         "jsonAnswer": asked.schema is not None,
         "n": asked.n,
-        "stop": list(asked.stop),
+        "stop": some(asked.stop),
         "maxTokens": asked.max_tokens,
         "seed": asked.seed,
         "store": asked.store,
-        "previous": asked.previous,
+        "previous": asked.previous and short(asked.previous),
     }
 
 
 def _looked_into(entry: Entry, understanding: Understanding) -> tuple[ChatRequest | None, Warnings]:
     found = understanding(entry.path, bytes(entry.request))
     if found is None:
-        return None, []
+        return None, Warnings((), 0)
     asked, objections = found
-    return asked, warnings_of(asked, objections, entry.origin)
+    return asked, warnings_of(asked, objections, entry.origin, AsSent())

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from llm_proxy.records.cut import beginning
+from llm_proxy.records.cut import MAX_SECRET, beginning
 
 
 class Redacted(Protocol):
@@ -35,6 +35,13 @@ class AsSent:
 def redacted_beginning(text: str, most: int, redacted: Callable[[str], str]) -> str:
     """At most so many characters of a text that was cut `MAX_SECRET` behind that, if at all."""
     return beginning(redacted(text), len(text), most)
+
+
+def shortened(text: str, most: int, redacted: Callable[[str], str]) -> str:
+    """At most so many characters of a text; one that is longer loses its secrets before."""
+    if len(text) <= most:
+        return text
+    return redacted_beginning(text[: most + MAX_SECRET], most, redacted)
 
 
 def redacted_document(document: bytes, redacted: Callable[[str], str]) -> str:

@@ -33,4 +33,4 @@ def understood_again(
     except ProxyError:
         return None
     listed = next((ids for base, ids in models.items() if path.startswith(base)), ())
-    return asked, objections(asked, listed)
+    return asked, list(objections(asked, listed))

@@ -5,7 +5,7 @@ of those who are told.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -99,7 +99,7 @@ class Exchange:
     reasons: list[FinishReason] = field(default_factory=list)
     usage: Usage | None = None
     size: int = 0
-    objections: Callable[[], Sequence[ProxyError]] = tuple
+    objections: Callable[[], Iterable[ProxyError]] = tuple
     headers: dict[str, str] = field(default_factory=dict)
     outcome: Outcome = "done"
     request_body: bytes = b""

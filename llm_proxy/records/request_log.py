@@ -149,8 +149,8 @@ def _fields(exchange: Exchange) -> dict[str, Any]:
     fields["id"] = exchange.id
     if exchange.keep_bodies:
         fields["request"] = _beginning(exchange.request_body)
-        if objections := exchange.objections():
-            fields["warnings"] = " ".join(objection.message for objection in objections)
+        if warnings := " ".join([objection.message for objection in exchange.objections()]):
+            fields["warnings"] = warnings
         fields["response"] = _beginning(b"".join(exchange.response_body))
     return fields
 

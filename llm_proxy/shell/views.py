@@ -165,8 +165,8 @@ class Views:
             store = self._store.of(namespace_of(asked.headers))
             asked = surface.resumed(asked, partial(store.get, asked.endpoint))
             exchange.objections = partial(objections, asked, self._model_ids)
-        if self._strict and (found := exchange.objections()):
-            raise found[0]
+        if self._strict and (first := next(iter(exchange.objections()), None)):
+            raise first
         return asked
 
     def _limit(self, exchange: Exchange, headers: Mapping[str, str], tokens: int) -> None:

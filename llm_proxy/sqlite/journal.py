@@ -28,7 +28,7 @@ _TOO_MANY_BYTES = """
 DELETE FROM exchanges WHERE number <= (
     SELECT max(number) FROM (
         SELECT number, sum(bytes) OVER (ORDER BY number DESC) AS total FROM exchanges
-    ) WHERE total > ?
+    ) WHERE total > ? AND number < (SELECT max(number) FROM exchanges)
 )
 """
 

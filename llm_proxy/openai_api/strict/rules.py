@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from llm_proxy.core.chat_request import ChatRequest, Endpoint
-from llm_proxy.errors import InvalidRequest, ModelNotFound
+from llm_proxy.errors import ModelNotFound
 from llm_proxy.openai_api.strict.bounds import (
     Objections,
     array,
@@ -56,20 +56,20 @@ RANGES: Mapping[Endpoint, Sequence[Range]] = {
 }
 
 
-def objections(request: ChatRequest, model_ids: Sequence[str]) -> list[InvalidRequest]:
+def objections(request: ChatRequest, model_ids: Sequence[str]) -> Objections:
     """The errors that OpenAI would answer with; it would answer with the first.
+
+    There may be any number of them, so they are made one by one.
 
     They come in the order in which it was seen to look, as far as that is known. That the
     model is not listed comes last, so that the rules for a model show for unlisted ones too.
     """
-    found = [objection for rule in RULES for objection in rule(request)]
+    for rule in RULES:
+        yield from rule(request)
     if request.model not in model_ids:
-        found.append(
-            ModelNotFound(
-                f"The model `{request.model}` does not exist or you do not have access to it."
-            )
+        yield ModelNotFound(
+            f"The model `{request.model}` does not exist or you do not have access to it."
         )
-    return found
 
 
 def something_asked(request: ChatRequest) -> Objections:
