@@ -216,5 +216,5 @@ def test_the_page_itself_is_not_in_the_journal() -> None:
 
 def test_of_many_warnings_the_page_tells_how_many_more_there_are() -> None:
     proxy = client()
-    one = asked(proxy, chat_document(**{f"k{number}": 0 for number in range(1300)}))
+    one = asked(proxy, chat_document() | {f"k{number}": 0 for number in range(1300)})
     assert "and 1,201 more" in page(proxy, f"/exchanges/{one}")

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from llm_proxy.journal.entry import MAX_REQUEST_BYTES
 from llm_proxy.journal.redacted import redacted_document
+from llm_proxy.journal.texts import MAX_PATH, MAX_SHOWN
 from llm_proxy.namespaces import key_namespace
 from llm_proxy.records.logs import Redactor
 from tests.builders import chat_document, client, read
@@ -163,6 +164,36 @@ def test_a_body_that_is_too_long_is_left_out() -> None:
     (entry,) = requests(caller)
     assert entry["request"] is None
     assert entry["requestBytes"] > MAX_REQUEST_BYTES
+
+
+@pytest.mark.parametrize("length", [1_000, 2 * MAX_REQUEST_BYTES])
+def test_of_a_long_model_and_a_long_path_the_beginnings_are_kept(length: int) -> None:
+    caller = client()
+    model, path = "m" * length, "/v1/models/" + "p" * length
+    caller.post("/v1/embeddings", json={"model": model, "input": "x"})
+    caller.get(path)
+    caller.post("/v1/embeddings", json={"model": "m", "input": "x"})
+    assert [(entry["model"], entry["path"]) for entry in requests(caller)] == [
+        ("m", "/v1/embeddings"),
+        (None, path[:MAX_PATH]),
+        (model[:MAX_SHOWN], "/v1/embeddings"),
+    ]
+    assert [entry["model"] for entry in requests(caller, "?model=m")] == ["m"]
+    (entry,) = requests(caller, f"?model={model[:2000]}")
+    assert entry["model"] == model[:MAX_SHOWN]
+
+
+def test_all_texts_of_a_row_count_as_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    caller = client(LLM_PROXY_JOURNAL=str(path))
+    caller.post(CHAT, json=chat_document("x" * 500), headers={"X-Mock-Namespace": "n" * 5000})
+    (entry,) = requests(caller)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        row = dict(connection.execute("SELECT * FROM exchanges").fetchone())
+    counted = row.pop("bytes")
+    assert entry["namespace"] == "n" * 5000
+    assert counted == sum(len(value) for value in row.values() if isinstance(value, str | bytes))
 
 
 @pytest.mark.parametrize(

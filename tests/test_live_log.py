@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 import requests
 
-from llm_proxy.records.request_log import LOOKED_AT, MAX_BODY_CHARACTERS
+from llm_proxy.records.request_log import LOOKED_AT, MAX_BODY_CHARACTERS, MAX_NAME_CHARACTERS
 from tests.raw_upstream import (
     CHUNKED_HEAD,
     LAST_CHUNK,
@@ -311,6 +311,12 @@ def test_nor_where_another_secret_before_it_has_made_the_body_shorter(debugged: 
     assert re.fullmatch(r"token: \*\*\* x+…", request)
 
 
+def test_an_absurdly_long_model_is_cut(debugged: Server) -> None:
+    model = "m" * (MAX_NAME_CHARACTERS - 3) + API_KEYS[1] + "m" * 2000
+    fields = told(line_of(debugged, asked(debugged, "POST", CHAT, json=chat() | {"model": model})))
+    assert re.fullmatch(r"m{900,}(\*\*\*)?…", fields["model"])
+
+
 def test_debug_logs_the_body_of_a_refusal(debugged: Server) -> None:
     response = asked(debugged, "POST", CHAT, data="no JSON")
     fields = told(line_of(debugged, response))
@@ -409,6 +415,15 @@ def test_every_line_of_the_json_format_is_an_object() -> None:
         expected(answers[2], stream="false", **UPSTREAM_FAILED),
     ]
     assert all(isinstance(json.loads(line), dict) for line in ours)
+
+
+def test_of_what_openai_would_have_refused_no_more_is_logged_than_of_a_body(
+    debugged: Server,
+) -> None:
+    body = chat() | {f"k{number}": 0 for number in range(3_000)}
+    body["model"] = "g"  # of which each unknown field is told alone
+    response = asked(debugged, "POST", CHAT, json=body)
+    assert len(told(line_of(debugged, response))["warnings"]) == MAX_BODY_CHARACTERS + 1
 
 
 def test_debug_logs_what_openai_would_have_refused(debugged: Server) -> None:

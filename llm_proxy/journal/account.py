@@ -19,6 +19,7 @@ from llm_proxy.journal.folded import Folded, folded, trimmed
 from llm_proxy.journal.hindsight import digest, understood
 from llm_proxy.journal.redacted import Redacted, shortened
 from llm_proxy.journal.texts import (
+    MAX_PATH,
     MAX_SHOWN,
     is_clear,
     most_sent,
@@ -82,16 +83,16 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         exchange.came_at,
         namespace,
         exchange.method,
-        path,
+        path[:MAX_PATH],
         exchange.status,
-        None if exchange.model is None else model,
+        None if exchange.model is None else model[:MAX_SHOWN],
         exchange.stream,
         texts.request,
         len(exchange.request_body),
         exchange.size,
         exchange.ended_as or exchange.outcome,
         over,
-        origin,
+        origin[:MAX_SHOWN],
         _ms(so_far.moments[0] - began) if so_far.moments else None,
         _ms(exchange.seconds if over else exchange.elapsed_seconds()),
         usage and usage.prompt_tokens,

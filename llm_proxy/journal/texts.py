@@ -25,7 +25,10 @@ from llm_proxy.records.exchange import Exchange
 from llm_proxy.records.trace import MAX_ANSWER_BYTES, Trace
 
 MAX_SHOWN = 200
-"""Characters of `question` and `answer`."""
+"""Characters of `model`, `origin`, `client`, `question` and `answer`."""
+
+MAX_PATH = 1000
+"""Characters of the path."""
 
 MAX_STREAM_BYTES = 2 * 1024
 """Of a stream so much is kept of its beginning as it was sent: its events are kept, too."""

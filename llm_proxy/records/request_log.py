@@ -23,8 +23,12 @@ from llm_proxy.work.behind import Behind
 
 MAX_BODY_CHARACTERS = 64 * 1024
 
-LOOKED_AT = MAX_BODY_CHARACTERS + cut.MAX_SECRET
-"""Of a longer body so much is looked through, lest a part of a secret be left where it is cut."""
+MAX_NAME_CHARACTERS = 1000
+
+NAME_LOOKED_AT, LOOKED_AT = (
+    most + cut.MAX_SECRET for most in (MAX_NAME_CHARACTERS, MAX_BODY_CHARACTERS)
+)
+"""Of a longer one so much is looked through, lest a part of a secret be left where it is cut."""
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +37,11 @@ _LEVELS = logging.getLevelNamesMapping()
 _BARE = re.compile(r"[\w.:/@+-]+").fullmatch
 _BARE_PATH = re.compile(r"[\w./-]+", re.ASCII).fullmatch
 
-_BODIES = {"request", "response"}
+_LONG = {
+    **dict.fromkeys(("path", "model", "source"), MAX_NAME_CHARACTERS),
+    **dict.fromkeys(("request", "warnings", "response"), MAX_BODY_CHARACTERS),
+}
+"""The texts of a line of which there may be any length, and how many of their characters it has."""
 _OURS = ("end", "id")
 """The texts of a line that nobody outside has a say in."""
 
@@ -131,13 +139,13 @@ def _clean(fields: dict[str, Any], redacted: Callable[[str], str]) -> dict[str, 
 def _fields(exchange: Exchange) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "method": exchange.method,
-        "path": exchange.path,
+        "path": exchange.path[:NAME_LOOKED_AT],
         "status": exchange.status,
     }
     if exchange.model is not None:
-        fields["model"], fields["stream"] = exchange.model, exchange.stream
+        fields["model"], fields["stream"] = exchange.model[:NAME_LOOKED_AT], exchange.stream
     if exchange.origin:
-        fields["source"] = exchange.origin
+        fields["source"] = exchange.origin[:NAME_LOOKED_AT]
     if exchange.usage is not None:
         fields["prompt_tokens"] = exchange.usage.prompt_tokens
         fields["completion_tokens"] = exchange.usage.completion_tokens
@@ -150,7 +158,7 @@ def _fields(exchange: Exchange) -> dict[str, Any]:
     if exchange.keep_bodies:
         fields["request"] = _beginning(exchange.request_body)
         if warnings := " ".join([objection.message for objection in exchange.objections()]):
-            fields["warnings"] = warnings
+            fields["warnings"] = warnings[:LOOKED_AT]
         fields["response"] = _beginning(b"".join(exchange.response_body))
     return fields
 
@@ -174,10 +182,10 @@ def _beginning(body: bytes) -> str:
 
 
 def _shortened(fields: Mapping[str, Any], clean: dict[str, Any]) -> dict[str, Any]:
-    """The `clean` ones of the fields, with bodies that are not too long."""
-    for name in fields.keys() & _BODIES:
-        if (length := len(fields[name])) > MAX_BODY_CHARACTERS:
-            clean[name] = cut.beginning(clean[name], length, MAX_BODY_CHARACTERS) + "…"
+    """The `clean` ones of the fields, none of which is too long."""
+    for name, most in _LONG.items():
+        if (length := len(fields.get(name, ""))) > most:
+            clean[name] = cut.beginning(clean[name], length, most) + "…"
     return clean
 
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from llm_proxy.journal.entry import Wanted
+from llm_proxy.journal.texts import MAX_SHOWN
 
 _SEARCHED = ("request", "sender", "details", "answered", "response")
 
@@ -17,9 +18,11 @@ def where(wanted: Wanted, limit: int | None = None) -> tuple[str, list[Any]]:
         conditions.append(f"({condition})")
         values.extend(given)
 
-    for name in ("namespace", "model", "outcome"):
+    for name in ("namespace", "outcome"):
         if (value := getattr(wanted, name)) is not None:
             ask(f"{name} = ?", value)
+    if wanted.model is not None:
+        ask("model = ?", wanted.model[:MAX_SHOWN])
     if wanted.path is not None:
         ask("instr(path, ?)", wanted.path)
     if wanted.status is not None:

@@ -3,7 +3,10 @@
 import sqlite3
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from operator import itemgetter
+from typing import Any, get_type_hints
+
+from msgspec import Raw
 
 from llm_proxy.journal.entry import Account, Entry
 
@@ -14,7 +17,10 @@ COLUMNS = ", ".join(_LISTED)
 _BESIDE = ("sender", "details", "answered", "response", "timeline")
 EVERYTHING = f"number, {COLUMNS}, {', '.join(_BESIDE)}"
 _WRITTEN = (*_LISTED, *_BESIDE, "bytes")
-_REQUEST, BYTES = _LISTED.index("request"), len(_WRITTEN) - 1
+BYTES = len(_WRITTEN) - 1
+_MODEL = _LISTED.index("model")
+_TEXTS = [name for name, kind in get_type_hints(Entry).items() if kind in (str, Raw)]
+_texts = itemgetter(*map(_LISTED.index, _TEXTS))
 
 _CHANGES = ", ".join(f"{name} = ?" for name in _WRITTEN)
 _REPLACE = f"UPDATE exchanges SET {_CHANGES} WHERE number = ?"  # noqa: S608
@@ -47,7 +53,7 @@ def replace(connection: sqlite3.Connection, number: int, row: Row) -> None:
 def row(account: Account) -> Row:
     """What stands in the file of an exchange."""
     listed, *beside = account
-    size = len(listed[_REQUEST]) + sum(map(len, beside))
+    size = sum(map(len, _texts(listed))) + len(listed[_MODEL] or "") + sum(map(len, beside))
     return (*listed, *beside, size)
 
 
