@@ -214,6 +214,19 @@ def test_the_page_itself_is_not_in_the_journal() -> None:
         assert "Nothing was asked yet" in page(proxy)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"), [("password: PW11", "(not kept as it was sent"), ("hello PW11", "PW11")]
+)
+def test_a_stream_in_which_a_secret_was_found_is_not_shown_as_it_was_sent(
+    text: str, shown: str
+) -> None:
+    proxy = client(MOCK_REPLY="echo")
+    one = asked(proxy, chat_document(text, stream=True))
+    told = page(proxy, f"/exchanges/{one}")
+    assert ("PW11" in told) is ("password" not in text)
+    assert shown in told.partition('aria-label="Body of the answer"')[2]
+
+
 def test_of_many_warnings_the_page_tells_how_many_more_there_are() -> None:
     proxy = client()
     one = asked(proxy, chat_document() | {f"k{number}": 0 for number in range(1300)})

@@ -17,6 +17,7 @@ from llm_proxy.records.logs import Redactor
 from tests.builders import chat_document, client, read
 
 CHAT = "/v1/chat/completions"
+SECRET = "my password: PW11"
 
 
 def requests(caller: FlaskClient, query: str = "") -> list[dict[str, Any]]:
@@ -143,6 +144,26 @@ def test_a_journal_that_cannot_be_written_takes_nobodys_answer_away(tmp_path: Pa
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TABLE exchanges")
     assert caller.get("/v1/models").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, chat_document(SECRET, stream=True)),
+        (CHAT, chat_document(SECRET, stream=True, n=2)),
+        (CHAT, chat_document(SECRET, logprobs=True, top_logprobs=2)),
+        ("/v1/completions", {"model": "m", "prompt": SECRET, "stream": True}),
+        ("/v1/completions", {"model": "m", "prompt": SECRET, "logprobs": 2}),
+        ("/v1/responses", {"model": "m", "input": SECRET, "stream": True}),
+        ("/v1/fim/completions", {"model": "m", "prompt": SECRET, "stream": True}),
+    ],
+)
+def test_a_secret_that_is_answered_in_pieces_is_not_kept(path: str, body: Any) -> None:
+    caller = client(MOCK_REPLY="echo")
+    with caller.post(path, json=body) as answer:
+        assert b"PW11" in answer.data
+    (entry,) = requests(caller)
+    assert "PW11" not in caller.get(f"/control/requests/{entry['id']}").text
 
 
 def test_of_a_long_stream_each_event_is_counted_of_which_nothing_is_kept(

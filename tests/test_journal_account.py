@@ -257,6 +257,27 @@ def test_two_choices_are_no_single_text() -> None:
     assert [(one.choice, one.characters) for one in told["timeline"]] == [(0, 1), (1, 1), (1, 1)]
 
 
+@pytest.mark.parametrize("found", ["asked", "said", "called", "in a long text"])
+@pytest.mark.parametrize("pieces", ["stream", "log probabilities", "none"])
+def test_an_answer_in_pieces_is_not_kept_as_it_was_sent_if_a_secret_was_found(
+    found: str, pieces: str
+) -> None:
+    secret = "token: abc"
+    before = "x" * (MAX_SAID - 50) + " " if found == "in a long text" else ""
+    events: list[Said | TextRun] = [TextDelta("hi")]
+    if found != "asked":
+        events = [TextDelta(before + "token: "), TextDelta("abc" + " x" * len(before))]
+    if found == "called":
+        events = [ToolCallDelta(0, "id", "name", '{"token":'), ToolCallDelta(0, "", "", '"abc"}')]
+    logprobs = {"logprobs": True} if pieces == "log probabilities" else {}
+    document = chat_document(secret if found == "asked" else "hi", **logprobs)
+    exchange = answered(document, [*events, Finish()], b"in pieces")
+    exchange.open, exchange.size = pieces == "stream", len("in pieces")
+    told = seen(exchange, Redactor(()))
+    assert told["response"] == ("in pieces" if pieces == "none" else "")
+    assert told["responseLeftOut"] is (pieces != "none")
+
+
 def test_of_a_stream_less_is_kept_as_it_was_sent() -> None:
     exchange = answered(chat_document(), [TextDelta("x")], b"x" * 5000)
     assert len(seen(exchange, Redactor(()))["response"]) == 5000

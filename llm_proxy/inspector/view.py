@@ -22,6 +22,8 @@ PASSED_ON = ("content-type", "openai-beta")
 
 MOST_EVENTS_LISTED = 500
 
+NOT_KEPT = "(not kept as it was sent: a secret may stand in several of its pieces)"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -132,7 +134,7 @@ def opened(found: Any) -> Opened:
         headers=details.get("headers") or {},
         answer_headers=details.get("answerHeaders") or {},
         request=_request_text(entry, request, document),
-        response=details.get("response") or "",
+        response=NOT_KEPT if details.get("responseLeftOut") else details.get("response") or "",
         again=_again(entry, details),
         query=f"?{details['query']}" if details.get("query") else "",
     )

@@ -17,7 +17,7 @@ from llm_proxy.journal import timeline
 from llm_proxy.journal.entry import UNCOUNTED, Account
 from llm_proxy.journal.folded import Folded, folded, trimmed
 from llm_proxy.journal.hindsight import digest, understood
-from llm_proxy.journal.redacted import Redacted, shortened
+from llm_proxy.journal.redacted import Noticing, Redacted, shortened
 from llm_proxy.journal.texts import (
     MAX_PATH,
     MAX_SHOWN,
@@ -72,10 +72,11 @@ def account(exchange: Exchange, redacted: Redacted) -> Account:
         # Of what is kept then it could not be found out how the request had been understood.
         warnings = warnings_of(exchange.asked, exchange.objections(), exchange.origin, redacted)
         warning_count = warnings.in_all
-        choices = [trimmed(choice, redacted) for choice in choices]
+        noticing = Noticing(redacted)
+        choices = [trimmed(choice, noticing) for choice in choices]
         details = _details(exchange, trace, choices)
         details = _looked_into(details, exchange, warnings.told, redacted)
-        texts = without_secrets(exchange, texts, _encoded(details), redacted)
+        texts = without_secrets(exchange, texts, _encoded(details), noticing)
     namespace, path, model, origin, client, question, answer = texts.shown
     began, usage = exchange.began, exchange.usage
     listed = (

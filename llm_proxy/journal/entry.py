@@ -55,7 +55,7 @@ class Account(NamedTuple):
     `listed` are the fields of an `Entry` in their order, with the request as a text: to make an
     entry of them first would slow every answer. `sender` is what the headers of the request
     tell, `details` has the other details, `answered` the headers of the answer, and `response`
-    is its beginning.
+    is its beginning, unless it is left out for the sake of a secret.
     """
 
     listed: Sequence[Any]

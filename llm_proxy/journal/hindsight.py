@@ -50,6 +50,7 @@ NOTHING: Mapping[str, Any] = {
     "eventsLeftOut": 0,
     "answerHeaders": {},
     "response": "",
+    "responseLeftOut": False,
 }
 """The details of an exchange of which nothing is known.
 
@@ -65,7 +66,8 @@ NOTHING: Mapping[str, Any] = {
 - `reply`: `choices`, each with `text`, `reasoning`, `refusal`, `toolCalls`, `citations`,
   `finishReason`; `cut` tells that a text was longer than `folded.MAX_SAID`.
 - `eventsLeftOut`: of the time line. `answerHeaders`, and `response`, the beginning of the
-  answer as it was sent.
+  answer as it was sent. `responseLeftOut`: that is not kept of one that came in pieces, as of a
+  secret that stands in the exchange each of them may have a part.
 """
 
 
@@ -87,6 +89,7 @@ def whole(account: Account, understanding: Understanding) -> tuple[Entry, Mappin
             name.lower(): value for name, value in msgspec.json.decode(account.answered)
         },
         "response": account.response,
+        "responseLeftOut": bool(entry.response_bytes) and not account.response,
         "timeline": timeline.read(account.timeline),
     }
     if told["reply"]:

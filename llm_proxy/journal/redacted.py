@@ -32,6 +32,19 @@ class AsSent:
         return True
 
 
+class Noticing:
+    """Takes out of texts what `redacted` does, and tells whether there was anything: `found`."""
+
+    def __init__(self, redacted: Callable[[str], str]) -> None:
+        self._redacted = redacted
+        self.found = False
+
+    def __call__(self, text: str) -> str:
+        clean = self._redacted(text)
+        self.found = self.found or clean != text
+        return clean
+
+
 def redacted_beginning(text: str, most: int, redacted: Callable[[str], str]) -> str:
     """At most so many characters of a text that was cut `MAX_SECRET` behind that, if at all."""
     return beginning(redacted(text), len(text), most)

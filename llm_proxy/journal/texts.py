@@ -14,6 +14,7 @@ from msgspec import Struct
 from llm_proxy.journal.entry import MAX_REQUEST_BYTES
 from llm_proxy.journal.folded import Folded, beginning
 from llm_proxy.journal.redacted import (
+    Noticing,
     Redacted,
     redacted_beginning,
     redacted_document,
@@ -126,27 +127,34 @@ def is_clear(
     return redacted.clears("\n".join(looked_at))
 
 
-def without_secrets(exchange: Exchange, texts: Texts, details: bytes, redacted: Redacted) -> Texts:
+def without_secrets(exchange: Exchange, texts: Texts, details: bytes, redacted: Noticing) -> Texts:
     """The same without secrets, with other `details`, and without a request that is too long."""
     body = exchange.request_body or NO_REQUEST.encode()
     legible = len(body) <= MAX_REQUEST_BYTES
-    return Texts(
-        redacted_document(body, redacted) if legible else NO_REQUEST,
-        redacted_document(texts.sender.encode(), redacted),
-        redacted_document(details, redacted),
-        redacted_document(texts.answered.encode(), redacted),
-        # It was cut by its bytes, of which there may be more than characters.
-        cut.beginning(redacted(texts.response), exchange.size, most_sent(exchange)),
-        (
-            *map(redacted, texts.shown[:4]),
-            *(redacted_beginning(one, MAX_SHOWN, redacted) for one in texts.shown[4:]),
-        ),
+    request = redacted_document(body, redacted) if legible else NO_REQUEST
+    clean = redacted_document(details, redacted)
+    answered = redacted_document(texts.answered.encode(), redacted)
+    # It was cut by its bytes, of which there may be more than characters.
+    response = cut.beginning(redacted(texts.response), exchange.size, most_sent(exchange))
+    shown = (
+        *map(redacted, texts.shown[:4]),
+        *(redacted_beginning(one, MAX_SHOWN, redacted) for one in texts.shown[4:]),
     )
+    if redacted.found and _is_in_pieces(exchange):  # each of which may be part of a secret
+        response = ""
+    sender = redacted_document(texts.sender.encode(), redacted)
+    return Texts(request, sender, clean, answered, response, shown)
 
 
 def most_sent(exchange: Exchange) -> int:
     """So many bytes are kept of the answer as it was sent."""
     return MAX_STREAM_BYTES if exchange.open else MAX_ANSWER_BYTES
+
+
+def _is_in_pieces(exchange: Exchange) -> bool:
+    """Whether the answer tells what was said by words, as a stream and log probabilities do."""
+    asked = exchange.asked
+    return exchange.open or (asked is not None and asked.top_logprobs is not None)
 
 
 def _as_sent(exchange: Exchange) -> str | None:
