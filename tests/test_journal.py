@@ -229,6 +229,19 @@ def test_all_texts_of_a_row_count_as_its_bytes(tmp_path: Path) -> None:
         ),
         ({"cookie": ["a", "b"]}, {"cookie": ["***", "***"]}),
         ({"text": 'set {"password": "x y"}'}, {"text": 'set {"password": "***"}'}),
+        ({"text": "f(password='x y')"}, {"text": "f(password='***')"}),
+        ({"text": 'f(password="x y")'}, {"text": 'f(password="***")'}),
+        ({"text": '{\n "token":\n "x"}'}, {"text": '{\n "token":\n "***"}'}),
+        ({"password": {"value": "x", "n": 1}}, {"password": {"value": "***", "n": 1}}),
+        ({"value": "x", "passwords": ["x"]}, {"value": "x", "passwords": ["***"]}),
+        (
+            {"tokens": "x", "max_tokens": 5, "n_tokens": "5", "token": "5"},
+            {"tokens": "***", "max_tokens": 5, "n_tokens": "5", "token": "***"},
+        ),
+        (
+            {"tokens": ["x"], "passwd": "x", "password": "5"},
+            {"tokens": ["x"], "passwd": "***", "password": "***"},
+        ),
     ],
 )
 def test_a_document_without_its_secrets_is_still_one(document: Any, kept: Any) -> None:

@@ -361,6 +361,15 @@ def test_a_key_in_a_field_of_the_body_is_never_logged(debugged: Server) -> None:
     assert "ng-of-keys" not in line
 
 
+def test_a_name_that_json_masks_hides_no_secret_in_the_log(debugged: Server) -> None:
+    body = json.dumps(chat(password="k1ng", user="über"))
+    masked = body.replace("password", "pass\\u0077ord")
+    assert "k1ng" not in line_of(debugged, asked(debugged, "POST", CHAT, data=masked))
+    clean = body.replace("password", "pa\\u0073s")
+    fields = told(line_of(debugged, asked(debugged, "POST", CHAT, data=clean)))
+    assert fields["request"] == clean
+
+
 def test_the_secrets_of_the_settings_are_never_logged(debugged: Server) -> None:
     """Neither at the start, nor when a request is refused, nor when the upstream fails."""
     for headers in ({}, with_key("wrong"), with_key()):

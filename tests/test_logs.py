@@ -14,6 +14,16 @@ BACKSLASHES = "\\" * 200_000
     [
         *("A" * 200_000, "token" * 40_000, '\\"' * 60_000, "key=" * 40_000),
         *(f"token{BACKSLASHES}", f'token\\": {BACKSLASHES}"{BACKSLASHES}x{BACKSLASHES}'),
+        *("tokens" * 40_000, "passwordold" * 20_000, "://" * 70_000, "://a:" * 50_000),
+        *(
+            "cookie:" * 30_000,
+            "cookie=a;" * 20_000,
+            "cookie=a=b;" * 20_000,
+            "cookie:a=" + ",a=" * 50_000,
+        ),
+        *("authorization: a,b=" * 10_000, "authorization: a" + ", b=" * 50_000),
+        *("password:[" * 20_000, 'password:["' * 20_000, "password: {value" * 12_000),
+        *("secret" + " " * 200_000, "secret='" * 25_000, "://" + ":" * 200_000, ":" + BACKSLASHES),
     ],
 )
 def test_a_long_text_takes_no_longer_for_each_of_its_letters(text: str) -> None:
@@ -37,10 +47,55 @@ def test_a_long_text_takes_no_longer_for_each_of_its_letters(text: str) -> None:
         ("OPENAI_API_KEY=abc; x=1", "OPENAI_API_KEY=***; x=1"),
         ("the token is short", "the token is short"),
         ("say secret-one twice: secret-one", "say *** twice: ***"),
+        ("connect(password='S x', user='u')", "connect(password='***', user='u')"),
+        ("{'api_key': 'S', 'n': 1}", "{'api_key': '***', 'n': 1}"),
+        (r"connect(password=\"S\", user=\"u\")", r"connect(password=\"***\", user=\"u\")"),
+        ("'password' => 'S', secret := b\"S\"", "'password' => '***', secret := b\"***\""),
+        ("curl -H 'Cookie: a=b; session=S' x", "curl -H 'Cookie: ***' x"),
+        (r"-H \"Cookie: a=b; s=S\" -d \"x\"", r"-H \"Cookie: ***\" -d \"x\""),
+        ('Cookie: a=b; s="S T"; c=d', "Cookie: ***"),
+        ("Authorization: Token S\nX: y", "Authorization: ***\nX: y"),
+        ('Authorization: Digest u="a", response="S", n=1', "Authorization: ***"),
+        ('{"passwd": "S", "passwords":"S"}', '{"passwd": "***", "passwords":"***"}'),
+        (
+            '{"passphrase": "S", "password_old": "S"}',
+            '{"passphrase": "***", "password_old": "***"}',
+        ),
+        ('{"tokens": "S", "max_tokens": 5}', '{"tokens": "***", "max_tokens": 5}'),
+        ('{"prompt_tokens": "5"}', '{"prompt_tokens": "5"}'),
+        (
+            r"{\"tokens\": \"S\", \"total_tokens\": 5}",
+            r"{\"tokens\": \"***\", \"total_tokens\": 5}",
+        ),
+        ('{"tokens": ["a", "b"], "secret": true}', '{"tokens": ["a", "b"], "secret": true}'),
+        ('{"password": {"value": "S"}}', '{"password": {"value": "***"}}'),
+        (r"{\"token\":\n\"S\", \"x\"}", r"{\"token\":\n\"***\", \"x\"}"),
+        ('{"passwords": ["S", "T"]}', '{"passwords": ***}'),
+        ('{"token": {"type": "string"}}', '{"token": {"type": "string"}}'),
+        ("Ocp-Apim-Subscription-Key: S", "Ocp-Apim-Subscription-Key: ***"),
+        ('{"x-auth":"S"}', '{"x-auth":"***"}'),
+        ("GET /x?api%5Fkey=S&n=1", "GET /x?api%5Fkey=***&n=1"),
+        ("GET /x?key=S&n=1", "GET /x?key=***&n=1"),
+        ("key=S&n=1 a=key=b", "key=***&n=1 a=key=b"),
+        ('{"query":"key=S&n=1"}', '{"query":"key=***&n=1"}'),
+        ("https://user:S@host:80/x", "https://user:***@host:80/x"),
+        (r"https:\/\/user:S@host", r"https:\/\/user:***@host"),
+        ("postgres://:S@host git@host:x", "postgres://:***@host git@host:x"),
+        ("http://host:80/@x ssh://git@host", "http://host:80/@x ssh://git@host"),
+        ("Token::parse(x)", "Token::parse(x)"),
+        ("tokens = tokenizer.encode(x)", "tokens = tokenizer.encode(x)"),
+        ('key = "x"', 'key = "x"'),
     ],
 )
 def test_secrets_are_taken_out_and_the_rest_stays(text: str, redacted: str) -> None:
     assert Redactor(["secret-one"])(text) == redacted
+
+
+@pytest.mark.parametrize(
+    "text", ["a/b+c=d", "a%2Fb%2Bc%3Dd", "a%2fb%2bc%3dd", "a/b%2Bc=d", r"a\/b+c=d"]
+)
+def test_a_secret_that_is_known_is_found_as_it_stands_in_a_url(text: str) -> None:
+    assert Redactor(["a/b+c=d"])(f"x={text}&y") == "x=***&y"
 
 
 def test_secrets_that_become_known_later_are_taken_out_from_then_on() -> None:
@@ -51,7 +106,10 @@ def test_secrets_that_become_known_later_are_taken_out_from_then_on() -> None:
     assert redactor("secret-one and two") == "*** and ***"
 
 
-NAMES = ("api_key", "token", "tokens", "secret", "password", "cookie", "Key", "keys")
+NAMES = (
+    *("api_key", "token", "tokens", "secret", "password", "cookie", "Key", "keys"),
+    *("passwd", "passphrase", "_old", "s", "X-Auth", "authorization", "api%5Fkey", "key", "?"),
+)
 
 
 def test_a_value_in_escaped_quotes_may_end_with_its_line() -> None:
@@ -59,7 +117,10 @@ def test_a_value_in_escaped_quotes_may_end_with_its_line() -> None:
     assert Redactor(())(text) == 'cut off here: \\"token\\": \\"***\\"\nand the next line'
 
 
-SIGNS = ("=:", "\\", "\\n", "\\u0022", '"', "'", " ", "\n", '\\"', '": "', "é", "x")
+SIGNS = (
+    *("=:", "\\", "\\n", "\\u0022", '"', "'", " ", "\n", '\\"', '": "', "é", "x"),
+    *("=", ":", "=>", "{", "[", "]", "value", ";", ",", "://", "@", "/", "a=b"),
+)
 VALUES = ("sk-", "bearer", "Basic ", "abcdefgh1", "secret-one", "one")
 WORDS = st.sampled_from((*NAMES, *SIGNS, *VALUES))
 
@@ -71,6 +132,12 @@ def test_a_text_is_cleared_only_if_no_part_of_it_holds_a_secret(parts: list[str]
         assert [redacted(part) for part in parts] == parts
 
 
-@pytest.mark.parametrize("text", ["max_tokens=5", "the token is short", '{"keys": 1}', "a basic"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("max_tokens=5", "the token is short", '{"keys": 1}', "a basic", "passed: 5", "author: x"),
+        *('{"max_tokens": 5}', '{"tokens": [5]}', "https://host:80/x?y=a", "ann@host"),
+    ],
+)
 def test_usual_texts_are_cleared(text: str) -> None:
     assert Redactor(["secret-one"]).clears(text)

@@ -62,9 +62,11 @@ def redacted_document(document: bytes, redacted: Callable[[str], str]) -> str:
     text = document.decode(errors="replace")
     try:
         parsed = msgspec.json.decode(document)
-        if any(redacted(form) != form for form in {text, unmasked(text)}):
+        clean = _walked(parsed, "", redacted)
+        # The text itself has more: what is decoded is only the last of members of one name.
+        if clean != parsed or any(redacted(form) != form for form in {text, unmasked(text)}):
             # What is right for a text can break JSON: {"token": 5} becomes {"token": ***}.
-            text = msgspec.json.encode(_walked(parsed, "", redacted)).decode()
+            text = msgspec.json.encode(clean).decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return msgspec.json.encode(redacted(text)).decode()
     return text
@@ -79,16 +81,27 @@ def unmasked(text: str) -> str:
 
 def _walked(value: Any, name: str, redacted: Callable[[str], str]) -> Any:
     """The value, which stands behind `name`."""
+    # Of the tokens of a text there are lists, which hold no secret.
+    within = "" if name.casefold().endswith("tokens") else name
     match value:
         case dict():
-            return {redacted(key): _walked(one, key, redacted) for key, one in value.items()}
+            return {
+                redacted(key): _walked(one, (key == "value" and within) or key, redacted)
+                for key, one in value.items()
+            }
         case list():
-            return [_walked(one, name, redacted) for one in value]
+            return [_walked(one, within, redacted) for one in value]
         case bool() | None:
             return value
-        case _ if redacted(f"{name}=x") != f"{name}=x":
-            return "***"
         case str():
-            return redacted(value)
+            number = value.replace(".", "").isdigit()  # nor does how many there are
+            said = f'"{value if number else "x"}"'
+            return "***" if _is_said(said, name, redacted) else redacted(value)
         case _:
-            return value
+            return "***" if _is_said("x", name, redacted) else value
+
+
+def _is_said(value: str, name: str, redacted: Callable[[str], str]) -> bool:
+    """Whether that is the name of a secret, when it is followed by such a value."""
+    said = f"{name}={value}"
+    return bool(name) and redacted(said) != said

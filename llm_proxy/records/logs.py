@@ -10,48 +10,14 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TextIO
+from urllib.parse import quote
 
+from llm_proxy.records.secret_patterns import may_hold_a_secret, without_secrets
 from llm_proxy.settings import ServerSettings
 
 log = logging.getLogger(__name__)
 
-# What stands before such a name is not looked at: that took time that grew with the square of
-# a long word's length, as in base64.
-_NAMED = r"(?i)((?:api|access|secret|private)[-_]?key|authorization|cookie|password|secret|token)"
-_ESCAPED = r"""\\+(?:["']|u002[27])"""
-"""A quote inside a JSON string, in either form that encoders give it."""
-
-_BEGINS = r"(?:\b|(?<=\\[bfnrt])|(?<=\\u00[0-9A-Fa-f]{2}))"
-"""Where a word begins, also behind a sign that JSON escapes and that ends in a letter then."""
-
-_PATTERNS = (
-    # name: "value", the value with whatever it escapes
-    (re.compile(_NAMED + r"""(["']?\s*[:=]\s*)"(?:[^"\\]|\\.)*"?"""), r'\1\2"***"'),
-    # the same inside a JSON string, where quotes are escaped: up to the next that is as often
-    (
-        re.compile(rf"{_NAMED}({_ESCAPED}\s*[:=]\s*)({_ESCAPED}).*?(?:(?<!\\)\3|(?m:$))"),
-        r"\1\2\3***\3",
-    ),
-    # name: value and name=value, as in headers and shells
-    (
-        re.compile(
-            rf"""{_NAMED}((?:{_ESCAPED}|\\*["']?)\s*[:=]\s*)(?:(?:bearer|basic) +)?[^\s"'\\;&}}]+"""
-        ),
-        r"\1\2***",
-    ),
-    (re.compile(rf"(?i){_BEGINS}(bearer|basic) +[\w.~+/=-]+"), r"\1 ***"),
-    (re.compile(rf"{_BEGINS}(sk-)[\w-]{{8,}}"), r"\1***"),
-)
-
-_NAMES = ("key", "authorization", "cookie", "password", "secret", "token")
-"""The end of every name in the patterns."""
-
-_SAYS = re.compile(r"""(?:[\s"'\\]|(?<=\\)(?:[nrtf]|u00[0-2][0-9a-f]))*[:=]""")
-"""What stands between a name and the secret that it names, in each of the patterns, and more: one
-way only to read each letter, lest many backslashes take time that grows with their square.
-
-Also as it may stand in JSON, so that what is not found there is not found in what it decodes to.
-"""
+_PERCENT = re.compile("%[0-9A-F]{2}")
 
 _MAX_CLEARED = 256
 _MAX_CLEARED_CHARACTERS = 4 * 1024
@@ -88,10 +54,7 @@ class Redactor:
         known = self._known_by_now()
         if known.stand_in(text):
             text = known.pattern.sub("***", text)
-        if _may_hold_a_secret(text):
-            for pattern, replacement in _PATTERNS:
-                text = pattern.sub(replacement, text)
-        return text
+        return without_secrets(text)
 
     def clears(self, text: str, *, again: bool = False) -> bool:
         """Whether nothing would be replaced in `text`, nor in any part of it alone.
@@ -103,7 +66,7 @@ class Redactor:
         known = self._known_by_now()
         if again and (cleared := known.cleared.get(text)) is not None:
             return cleared
-        cleared = not (known.stand_in(text) or _may_hold_a_secret(text))
+        cleared = not (known.stand_in(text) or may_hold_a_secret(text))
         if again and len(text) <= _MAX_CLEARED_CHARACTERS:
             if len(known.cleared) >= _MAX_CLEARED:
                 known.cleared.clear()
@@ -132,27 +95,17 @@ class _Known:
         return any(form in text for form in self.forms) if self.forms else False
 
 
-def _may_hold_a_secret(text: str) -> bool:
-    """Whether one of the patterns can match: most texts are cleared in a hundredth of the time."""
-    lowered = text.casefold().replace("tokens", "s")  # often met, and no name of a secret
-    if "sk-" in lowered or "bearer " in lowered or "basic " in lowered:
-        return True
-    for name in _NAMES:
-        at = lowered.find(name)
-        while at >= 0:
-            at += len(name)
-            if _SAYS.match(lowered, at):
-                return True
-            at = lowered.find(name, at)
-    return False
-
-
 def _written_forms(secret: str) -> Iterator[str]:
-    """The secret as it stands in text, in JSON, and in JSON text that is a string in JSON."""
+    """The secret as it stands in text, in URLs, in JSON, and in JSON that is a string in JSON."""
     yield secret
+    for safe in ("", "/", "=", "/="):
+        encoded = quote(secret, safe)
+        yield encoded
+        yield _PERCENT.sub(lambda digits: digits[0].lower(), encoded)
     for ascii_only in (True, False):
         once = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
         yield once
+        yield once.replace("/", "\\/")  # as PHP does
         yield json.dumps(once, ensure_ascii=ascii_only)[1:-1]
 
 

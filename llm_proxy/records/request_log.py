@@ -45,6 +45,9 @@ _LONG = {
 _OURS = ("end", "id")
 """The texts of a line that nobody outside has a say in."""
 
+# All of ASCII that is printed, but for quotes and backslashes.
+_MASKED = re.compile(r"(?<!\\)\\(?:u00((?!2[27]|5[Cc]|7[Ff])[2-7][0-9A-Fa-f])|/)")
+
 Level = Literal["INFO", "WARNING"]
 
 
@@ -126,7 +129,7 @@ def _message(fields: Mapping[str, Any]) -> str:
 def _clean(fields: dict[str, Any], redacted: Callable[[str], str]) -> dict[str, Any]:
     """The fields without secrets; most often there are none, which is found out in one go."""
     outside = {
-        name: value
+        name: _unmasked(value)
         for name, value in fields.items()
         if isinstance(value, str) and name not in _OURS
     }
@@ -134,6 +137,13 @@ def _clean(fields: dict[str, Any], redacted: Callable[[str], str]) -> dict[str, 
     if redacted(looked_at) == looked_at:
         return fields
     return fields | {name: redacted(value) for name, value in outside.items()}
+
+
+def _unmasked(text: str) -> str:
+    """The text, which may be JSON that is cut off, without escapes that it does not need."""
+    if "\\u00" not in text and "\\/" not in text:
+        return text
+    return _MASKED.sub(lambda found: chr(int(found[1], 16)) if found[1] else "/", text)
 
 
 def _fields(exchange: Exchange) -> dict[str, Any]:
