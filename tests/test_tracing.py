@@ -1,7 +1,8 @@
 """Traces: spans of real servers, as a collector gets them."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 from opentelemetry.context import Context
@@ -10,8 +11,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from llm_proxy.core.reply import Fact, Noted
+from llm_proxy.core.reply import Fact, Noted, Stamped
 from llm_proxy.records.exchange import Exchange
+from llm_proxy.records.logs import Redactor
 from llm_proxy.tracing import wanted as tracing
 from llm_proxy.tracing.spans import Traced
 from tests.builders import chat_document, stream_of
@@ -147,17 +149,31 @@ def test_whoever_is_asked_on_behalf_of_a_client_is_part_of_its_trace(
     assert len(spans) == 2
 
 
-def noting(*notes: Mapping[str, Fact]) -> list[ReadableSpan]:
+def noting(
+    *notes: Mapping[str, Fact], redacted: Callable[[str], str] = str, **fields: Any
+) -> list[ReadableSpan]:
     """The spans of an exchange whose sources note this, in the order in which they ended."""
     exported = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exported))
-    exchange = Exchange(method="POST", path=ROUTE, route=ROUTE, tell=lambda _: None)
-    traced = Traced(provider.get_tracer("t"), str, exchange, Context())
+    exchange = Exchange(method="POST", path=ROUTE, route=ROUTE, tell=lambda _: None, **fields)
+    traced = Traced(provider.get_tracer("t"), redacted, exchange, Context())
     exchange.observers = (traced,)
     list(exchange.noting(stream_of(Noted(facts) for facts in notes)))
     exchange.end()
     return list(exported.get_finished_spans())
+
+
+def test_no_secret_is_traced_as_the_name_of_a_model() -> None:
+    (span,) = noting(
+        redacted=Redactor(()),
+        model="sk-abcdefghij",
+        stamped=Stamped(model="sk-klmnopqrst"),
+        status=200,
+    )
+    attributes = dict(span.attributes or {})
+    models = [attributes[f"gen_ai.{whose}.model"] for whose in ("request", "response")]
+    assert (span.name, *models) == ("chat sk-***", "sk-***", "sk-***")
 
 
 def test_each_question_to_the_upstream_is_a_span_below_that_of_the_request() -> None:

@@ -114,8 +114,9 @@ class Traced:
         span = self._span
         if (operation := _operation(exchange)) is not None:
             model = self._redacted(exchange.model or "")
+            answering = self._redacted(exchange.stamped.model or "")
             span.update_name(f"{operation} {model}".strip())
-            span.set_attributes(_generated(exchange, operation, model))
+            span.set_attributes(_generated(exchange, operation, model, answering or model))
         span.set_attribute("http.response.status_code", exchange.status)
         span.set_attribute("llm_proxy.outcome", exchange.outcome)
         if exchange.outcome in FAILED or exchange.status >= 500:
@@ -144,8 +145,11 @@ def _operation(exchange: Exchange) -> str | None:
     return next((OPERATIONS[end] for end in OPERATIONS if exchange.route.endswith(end)), None)
 
 
-def _generated(exchange: Exchange, operation: str, model: str) -> dict[str, Any]:
-    """The attributes of a span that the conventions for generative AI have."""
+def _generated(exchange: Exchange, operation: str, model: str, answering: str) -> dict[str, Any]:
+    """The attributes of a span that the conventions for generative AI have.
+
+    `model` is the one that was asked, and `answering` the one that says to have answered.
+    """
     found: dict[str, Any] = {
         "gen_ai.operation.name": operation,
         "gen_ai.provider.name": "llm_proxy",
@@ -153,7 +157,7 @@ def _generated(exchange: Exchange, operation: str, model: str) -> dict[str, Any]
     if model:
         found["gen_ai.request.model"] = model
         if exchange.status == 200:
-            found["gen_ai.response.model"] = exchange.stamped.model or model
+            found["gen_ai.response.model"] = answering
     if exchange.usage is not None:
         found["gen_ai.usage.input_tokens"] = exchange.usage.prompt_tokens
         found["gen_ai.usage.output_tokens"] = exchange.usage.completion_tokens
