@@ -160,13 +160,45 @@ def test_requests_that_wait_take_only_so_much_memory(monkeypatch: pytest.MonkeyP
     assert sum(written) == 1
 
 
-def test_dropped_exchanges_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(behind, "MAX_WAITING_BYTES", 10)
+@pytest.mark.parametrize("in_two_steps", [False, True])
+def test_dropped_exchanges_are_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, in_two_steps: bool
+) -> None:
+    monkeypatch.setattr(behind, "MAX_WAITING_BYTES", 1000)
     kept = journal()
-    kept.record(exchange(b"x" * 11))
+    dropped = exchange(b'"' + b"x" * 2000 + b'"', record=kept.record)
+    if in_two_steps:
+        dropped.ending("done")
+    dropped.end()
     kept.record(exchange())
     assert len(kept.read(Wanted())) == 1
     assert kept.dropped() == 1
+
+
+def test_one_that_is_turned_away_and_kept_when_it_ends_is_not_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = journal()
+    one = exchange(b'"' + b"x" * 2000 + b'"', record=kept.record)
+    with monkeypatch.context() as patched:
+        patched.setattr(behind, "MAX_WAITING_BYTES", 1000)
+        one.ending("done")
+    one.end()
+    assert [entry.id for entry in kept.read(Wanted())] == [one.id]
+    assert kept.dropped() == 0
+
+
+def test_of_large_bodies_that_come_together_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(behind, "LINGER_SECONDS", 60.0)
+    kept = journal()
+    body = b"x" * (behind.MAX_WAITING_BYTES + 1)
+    asked = [exchange(body, record=kept.record) for _ in range(4)]
+    for one in asked:
+        one.ending("done")
+    for one in asked[:2]:
+        one.end()
+    assert [entry.id for entry in kept.read(Wanted())] == [one.id for one in reversed(asked)]
+    assert kept.dropped() == 0
 
 
 def test_a_writer_that_fails_does_not_hold_up_its_readers() -> None:

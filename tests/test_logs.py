@@ -4,7 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_proxy.records.exchange import Exchange
 from llm_proxy.records.logs import Redactor
+from llm_proxy.records.request_log import LOOKED_AT, teller
+from llm_proxy.settings import ServerSettings
+from llm_proxy.work import behind
 
 BACKSLASHES = "\\" * 200_000
 
@@ -141,3 +145,21 @@ def test_a_text_is_cleared_only_if_no_part_of_it_holds_a_secret(parts: list[str]
 )
 def test_usual_texts_are_cleared(text: str) -> None:
     assert Redactor(["secret-one"]).clears(text)
+
+
+def test_of_a_long_body_a_line_that_waits_holds_no_more_than_it_tells(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(behind, "MAX_WAITING_BYTES", 2 * LOOKED_AT)
+    tell = teller(ServerSettings(log_level="debug"), Redactor(()))
+    tell(
+        Exchange(
+            method="POST",
+            path="/v1/x",
+            tell=lambda _: None,
+            keep_bodies=True,
+            request_body=b"x" * 3 * LOOKED_AT,
+        )
+    )
+    behind._settle_all()
+    assert "POST /v1/x" in capsys.readouterr().err

@@ -90,9 +90,13 @@ def teller(settings: ServerSettings, redacted: Callable[[str], str]) -> Callable
         level = _level(exchange)
         if _LEVELS[level] >= least:
             told = _Told(level, exchange.came_at + exchange.seconds, _fields(exchange))
-            behind.put(told, len(exchange.request_body) if exchange.keep_bodies else 0)
+            behind.put(told, _length(told) if exchange.keep_bodies else 0)
 
     return tell
+
+
+def _length(told: _Told) -> int:
+    return sum(len(value) for value in told.fields.values() if isinstance(value, str))
 
 
 def _level(exchange: Exchange) -> Level:

@@ -7,7 +7,7 @@ from typing import Any
 
 from llm_proxy.journal import progress
 from llm_proxy.journal.account import account
-from llm_proxy.journal.entry import Entry, Found, Wanted, entry_of
+from llm_proxy.journal.entry import MAX_REQUEST_BYTES, Entry, Found, Wanted, entry_of
 from llm_proxy.journal.hindsight import Understanding, counted, whole
 from llm_proxy.journal.redacted import Redacted
 from llm_proxy.records.exchange import Exchange
@@ -93,7 +93,8 @@ class SqliteJournal:
             slot = trace.written = _Slot()
             if not exchange.over:
                 slot.exchange = exchange
-                self._put(slot, exchange)
+                # Its body is held anyway; what waits may become a row of that length.
+                self._put(slot, min(len(exchange.request_body), MAX_REQUEST_BYTES))
                 return
         elif not exchange.over:
             return
@@ -106,11 +107,11 @@ class SqliteJournal:
             return
         slot.exchange = None
         if slot.taken:  # or was never put
-            self._put(slot, exchange)
+            self._put(slot, slot.row[exchanges.BYTES])
 
-    def _put(self, slot: "_Slot", exchange: Exchange) -> None:
+    def _put(self, slot: "_Slot", size: int) -> None:
         slot.taken = False
-        if not self._behind.put(slot, len(exchange.request_body)):
+        if not self._behind.put(slot, size, again=slot.row is None):
             slot.taken = True
 
     def read(self, wanted: Wanted) -> list[Entry]:

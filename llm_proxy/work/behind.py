@@ -75,11 +75,14 @@ class Behind(Generic[T]):
         self._reset()
         _ALL.add(self)
 
-    def put(self, one: T, size: int = 0) -> bool:
-        """Have something done; False if it is turned away. `size` is what it holds in bytes."""
+    def put(self, one: T, size: int = 0, *, again: bool = False) -> bool:
+        """Have something done; False if it is turned away. `size` is what it holds in bytes.
+
+        `again` says that it will be handed over once more, and need not be counted yet.
+        """
         with self._lock:
             if len(self._waiting) >= MAX_WAITING or self._bytes + size > MAX_WAITING_BYTES:
-                self._dropped += 1
+                self._dropped += not again
                 return False
             self._waiting.append(one)
             self._bytes += size
