@@ -1,5 +1,6 @@
 """What can be asked of the journal: filters, verification, the OpenAPI document."""
 
+import json
 from typing import Any
 
 import pytest
@@ -49,6 +50,16 @@ def test_the_list_can_be_filtered(caller: FlaskClient, query: str, numbers: list
     found = read(caller.get(f"/control/requests?{query}"))
     assert [everything.index(one["id"]) for one in found["data"]] == numbers
     assert found["has_more"] is (query == "limit=2")
+
+
+@pytest.mark.parametrize("slash", ["/", "\\/"])
+def test_a_url_is_found_whether_or_not_its_slashes_were_escaped(slash: str) -> None:
+    proxy = client()
+    body = json.dumps(chat_document("see https://site/a_b")).replace("/", slash)
+    proxy.post(CHAT, data=body, content_type="application/json").close()
+    for text, count in (("https://site/a_b", 1), ("https://site/axb", 0)):
+        found = read(proxy.get("/control/requests", query_string={"text": text}))
+        assert len(found["data"]) == count
 
 
 def test_the_list_can_be_read_in_pages(caller: FlaskClient) -> None:

@@ -29,8 +29,9 @@ def where(wanted: Wanted, limit: int | None = None) -> tuple[str, list[Any]]:
         low = int(wanted.status.replace("xx", "00"))
         ask("status BETWEEN ? AND ?", low, low + 99 if wanted.status.endswith("xx") else low)
     if wanted.text is not None:
-        # As it may stand in JSON: as it is, or with all but ASCII escaped.
+        # As it may stand in JSON: as it is, with all but ASCII escaped, or also the slashes.
         forms = {json.dumps(wanted.text, ensure_ascii=only)[1:-1] for only in (True, False)}
+        forms |= {form.replace("/", "\\/") for form in forms}
         patterns = [f"%{_escaped(form)}%" for form in sorted(forms)]
         told = [f"{name} LIKE ? ESCAPE '~'" for name in _SEARCHED for _ in patterns]
         ask(" OR ".join(told), *patterns * len(_SEARCHED))
