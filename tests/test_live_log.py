@@ -380,6 +380,15 @@ def test_the_secrets_of_the_settings_are_never_logged(debugged: Server) -> None:
     assert [secret for secret in secrets if secret in log] == []
 
 
+def test_a_header_line_without_a_colon_is_told_of_without_its_secret(debugged: Server) -> None:
+    address = urlsplit(debugged.url)
+    with socket.create_connection((address.hostname, address.port), 30) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nAuthorization Bearer k1ng-of-keys\r\n\r\n")
+        assert connection.makefile("rb").readline().startswith(b"HTTP/1.1 400")
+    line = debugged.wait_for_log(lambda line: "Invalid request" in line)
+    assert "Authorization Bearer ***" in line
+
+
 def test_without_a_key_only_health_is_open(debugged: Server) -> None:
     for headers in (
         {},

@@ -1,11 +1,13 @@
 """What must not stand in the log."""
 
+import logging
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_proxy.records.exchange import Exchange
-from llm_proxy.records.logs import Redactor
+from llm_proxy.records.logs import Redactor, configure
 from llm_proxy.records.request_log import LOOKED_AT, teller
 from llm_proxy.settings import ServerSettings
 from llm_proxy.work import behind
@@ -163,3 +165,15 @@ def test_of_a_long_body_a_line_that_waits_holds_no_more_than_it_tells(
     )
     behind._settle_all()
     assert "POST /v1/x" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["gunicorn.error", "werkzeug"])
+def test_what_servers_log_by_themselves_holds_no_secret(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for further in ("one", "two"):
+        configure(ServerSettings(), Redactor([further]))
+    with caplog.at_level("INFO", name):
+        logging.getLogger(name).info("%s 100%% %d", "/v1?api_key=abc two", 1)
+    assert caplog.messages == ["/v1?api_key=*** *** 100% 1"]
+    assert len(logging.getLogger(name).filters) == 1

@@ -17,6 +17,9 @@ from llm_proxy.settings import ServerSettings
 
 log = logging.getLogger(__name__)
 
+_OF_SERVERS = ("gunicorn.error", "werkzeug")
+"""The loggers of the servers, which tell header lines that are wrong, and URLs."""
+
 _PERCENT = re.compile("%[0-9A-F]{2}")
 
 _MAX_CLEARED = 256
@@ -26,7 +29,7 @@ _MAX_CLEARED_CHARACTERS = 4 * 1024
 def configure(settings: ServerSettings, redacted: Callable[[str], str]) -> None:
     """Send the log of this package to standard error, in the form that `settings` ask for.
 
-    `redacted` takes secrets out of a text.
+    `redacted` takes secrets out of a text, also out of what the servers tell in their own logs.
     """
     formatter = {"text": TextFormatter, "json": JsonFormatter}[settings.log_format]
     handler = _StandardError()
@@ -35,6 +38,10 @@ def configure(settings: ServerSettings, redacted: Callable[[str], str]) -> None:
     package.handlers[:] = [handler]
     package.setLevel(settings.log_level.upper())
     package.propagate = False
+    for name in _OF_SERVERS:
+        others = logging.getLogger(name)
+        others.filters[:] = [one for one in others.filters if not isinstance(one, _Cleaned)]
+        others.addFilter(_Cleaned(redacted))
 
 
 class Redactor:
@@ -139,6 +146,18 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
         return json.dumps({name: self._redacted(value) for name, value in entry.items()})
+
+
+class _Cleaned(logging.Filter):
+    """Lets every record pass, without its secrets."""
+
+    def __init__(self, redacted: Callable[[str], str]) -> None:
+        super().__init__()
+        self._redacted = redacted
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self._redacted(record.getMessage()), ()
+        return True
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
