@@ -353,6 +353,30 @@ def test_a_secret_in_a_body_is_never_logged(
     assert "***" in told(line)["response"]
 
 
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        (CHAT, {"stream": True, "n": 2}),
+        (CHAT, {"logprobs": True}),
+        ("/v1/completions", {"prompt": "my password: k1ng", "logprobs": 2}),
+    ],
+)
+def test_a_secret_is_found_in_an_answer_whose_words_do_not_stand_together(
+    debugged: Server, path: str, more: dict[str, Any]
+) -> None:
+    response = asked(debugged, "POST", path, json=chat("my password: k1ng", **more))
+    assert "k1ng" in response.text
+    fields = told(line_of(debugged, response))
+    assert "my password: ***" in fields["response"]
+    for part in ("k1ng", '"bytes"', "top_logprobs"):
+        assert part not in fields["response"]
+
+
+def test_debug_logs_one_choice_behind_the_other(debugged: Server) -> None:
+    response = asked(debugged, "POST", CHAT, json=chat("one two", stream=True, n=2))
+    assert told(line_of(debugged, response))["response"] == "one two\none two"
+
+
 def test_a_key_in_a_field_of_the_body_is_never_logged(debugged: Server) -> None:
     body = chat(metadata={"api_key": "k1ng-of-keys"}, api_key="k2ng-of-keys")
     response = asked(debugged, "POST", CHAT, json=body)

@@ -103,7 +103,7 @@ class Exchange:
     headers: dict[str, str] = field(default_factory=dict)
     outcome: Outcome = "done"
     request_body: bytes = b""
-    response_body: list[bytes] = field(default_factory=list)
+    response_body: dict[int, list[bytes]] = field(default_factory=dict)
     came_at: float = field(default_factory=time.time)
     began: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
@@ -117,14 +117,16 @@ class Exchange:
         self.size += len(chunk)
         return chunk
 
-    def said(self, text: str | bytes) -> None:
+    def said(self, text: str | bytes, choice: int = 0) -> None:
         """Keep a piece of the answer, if bodies are kept.
 
         Of a stream that is its text, not its chunks: what has to be taken out of a log, such
-        as a key behind its name, may be spread over several.
+        as a key behind its name, may be spread over several. Choices that take turns are
+        kept apart.
         """
         if self.keep_bodies:
-            self.response_body.append(text if isinstance(text, bytes) else text.encode())
+            said = text if isinstance(text, bytes) else text.encode()
+            self.response_body.setdefault(choice, []).append(said)
 
     def noting(self, events: Events) -> Events:
         """Take the notes out of `events`, and yield the others."""

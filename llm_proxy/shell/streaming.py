@@ -178,7 +178,7 @@ class EventStream(AnswerInPieces):
         else:
             exchange.course.leave_out(event)
         if exchange.keep_bodies:
-            exchange.said(_text_of(event))
+            exchange.said(_text_of(event), event.choice)
         if isinstance(event, Finish):
             exchange.usage = event.usage
             exchange.reasons.append(event.reason)
