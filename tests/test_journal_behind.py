@@ -175,6 +175,23 @@ def test_dropped_exchanges_are_told_of_once(
     assert kept.dropped() == 1
 
 
+def test_what_could_not_be_written_counts_as_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> range:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    kept = journal()
+    with monkeypatch.context() as patched:
+        patched.setattr("llm_proxy.sqlite.exchanges.insert", full)
+        for _ in range(2):
+            exchange(record=kept.record).end()
+        exchange(record=kept.record).ending("done")  # and goes on: it may yet be written
+        assert kept.read(Wanted()) == []
+        assert kept.dropped() == 2
+    exchange(record=kept.record).end()
+    assert len(kept.read(Wanted())) == 1
+    assert kept.dropped() == 2
+
+
 def test_one_that_is_turned_away_and_kept_when_it_ends_is_not_dropped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -83,6 +83,7 @@ class SqliteJournal:
         self._behind = Behind(self._write, progress.own)
         self._uncounted = 0
         self._cleared = 0
+        self._lost = 0  # since the last time that something could be written
 
     def record(self, exchange: Exchange) -> None:
         trace = exchange.trace
@@ -148,7 +149,7 @@ class SqliteJournal:
 
     def dropped(self) -> int:
         ((dropped,),) = self._database.read("SELECT value FROM facts WHERE name = 'dropped'")
-        return int(dropped)
+        return int(dropped) + self._lost
 
     def _settle(self) -> None:
         """Wait until all that any worker was handed by now is written."""
@@ -176,9 +177,11 @@ class SqliteJournal:
         except (sqlite3.Error, DatabaseUnusable) as error:
             # Clients have their answers all the same: a full disk must not take that away.
             log.warning("The journal could not keep %d exchanges: %s", len(slots), error)
+            self._lost += dropped + sum(slot.row is not None for slot in slots)
         except Exception:
             if len(slots) < 2:
                 log.exception("The journal could not keep an exchange")
+                self._lost += dropped + len(slots)
                 return
             # One that cannot be written, such as a number that is too long, loses no other.
             self._write((), dropped)
@@ -187,12 +190,14 @@ class SqliteJournal:
 
     def _write_together(self, slots: Sequence[_Slot], dropped: int) -> None:
         rows = [slot.take(self._redacted) for slot in slots]
+        dropped += self._lost
         with self._database.change() as connection:
             numbers = self._put_down(connection, slots, rows)
             if dropped:
                 connection.execute(
                     "UPDATE facts SET value = value + ? WHERE name = 'dropped'", (dropped,)
                 )
+        self._lost = 0
         for slot, number in zip(filter(_is_new, slots), numbers, strict=True):
             slot.number = number
 
