@@ -62,7 +62,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
 
     `schema` is the JSON Schema that the text of the answer must satisfy, as JSON; empty for
     any JSON object. `previous` is the id of a stored reply that this request goes on from,
-    and `previous_origin` the source that made up this id, empty where that was the shell.
+    and `previous_origin` the source that made up this id, empty where that was the shell; so many
+    messages as `resumed` tells are of that, behind instructions of its own.
     `references` are the ids of stored items that stand for these among its own.
     `max_tokens` bounds each choice. `top_logprobs` is the number of
     alternatives wanted beside the log probability of each token, if that is wanted at all.
@@ -89,6 +90,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     store: bool = False
     previous: str | None = None
     previous_origin: str = ""
+    resumed: int = 0
     references: tuple[str, ...] = ()
     part: int = 0
     document: Mapping[str, Any] = field(default_factory=dict)

@@ -7,15 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from llm_proxy.core.chat_request import ChatRequest, Message
-from llm_proxy.openai_api.responses.input import messages
 from llm_proxy.openai_api.responses.items import custom_names
 
 
 def earlier(request: ChatRequest) -> Sequence[Message]:
     """The messages of a resumed request that are not its own, from the first to the last."""
     instructed = 1 if request.document.get("instructions") else 0
-    own = len(messages(request.document.get("input") or ()))
-    return request.messages[instructed : len(request.messages) - own]
+    return request.messages[instructed : instructed + request.resumed]
 
 
 def whole_input(request: ChatRequest) -> list[Any]:

@@ -122,6 +122,7 @@ def resumed(request: ChatRequest, find: Find) -> ChatRequest:
         request,
         messages=request.messages[:own] + earlier + request.messages[own:],
         previous_origin=signed.origin if signed.id is not None else "",
+        resumed=len(earlier),
     )
 
 
