@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.builders import chat_document, client, documents, read
+from tests.raw_client import asked
 from tests.servers import PATIENCE_SECONDS, ROOT, Server, running_gunicorn
 
 CHAT = "/v1/chat/completions"
@@ -92,15 +93,78 @@ def test_a_command_repeats_the_request(echo: Server, text: str) -> None:
     headers = {"Authorization": "Bearer my-key", "X-Mock-Namespace": "cu'rl", "X-Note": "a 'b' $c"}
     first = echo.request("POST", f"{CHAT}?a=b'c", json=chat_document(text), headers=headers)
     name = first.headers["x-request-id"]
-    command = echo.request("GET", f"/control/requests/{name}/curl").text
-    assert "my-key" not in command
-    environ = {"PATH": "/usr/bin:/bin", "OPENAI_API_KEY": "my-key", "NO_PROXY": "*"}
-    ran = subprocess.run(["/bin/sh", "-c", command], env=environ, capture_output=True, check=True)
-    assert json.loads(ran.stdout)["choices"] == first.json()["choices"]
-    repeated = echo.request("GET", "/control/requests?limit=1").json()["data"][0]["id"]
+    assert "my-key" not in echo.request("GET", f"/control/requests/{name}/curl").text
+    again, answer = ran(echo, name)
+    assert json.loads(answer)["choices"] == first.json()["choices"]
+    repeated = again["id"]
     compared = echo.request("GET", f"/control/requests/{name}/diff/{repeated}").json()
-    assert repeated != name
     assert compared == {"a": name, "b": repeated, "same": True, "differences": []}
+
+
+def test_a_command_uploads_no_file(echo: Server, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    for body in (b"@secret", b'"@secret"'):
+        first = echo.request("POST", CHAT, data=body)
+        assert first.status_code == 400
+        repeated, _ = ran(echo, first.headers["x-request-id"], cwd=tmp_path)
+        assert repeated["request"] == "@secret"
+        assert repeated["requestBytes"] == len(body)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/models/a[1-3]{b,c}%20d%3Fe%23f%25g'"),
+        ("GET", "/v1/%2e%2e/v1/./models/caf%C3%A9"),
+        ("GET", "/v1/models?a=[1-3]{b,c}&d=%20%23'"),
+        ("GET|ID'`$", "/v1/models"),
+        ("HEAD", "/v1/models"),
+    ],
+)
+def test_a_command_asks_for_the_same_url(
+    echo: Server, method: str, path: str, tmp_path: Path
+) -> None:
+    name = asked(echo.url, path, None, method=method).headers["x-request-id"]
+    first = echo.request("GET", f"/control/requests/{name}").json()
+    repeated, _ = ran(echo, name, cwd=tmp_path)
+    for part in ("method", "path", "query", "status"):
+        assert repeated[part] == first[part]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_repeats_a_long_request(echo: Server) -> None:
+    text = "it's long " * 20_000
+    first = echo.request("POST", CHAT, json=chat_document(text))
+    repeated, answer = ran(echo, first.headers["x-request-id"])
+    assert repeated["requestBytes"] == len(first.request.body or b"")
+    assert json.loads(answer)["choices"] == first.json()["choices"]
+
+
+@pytest.mark.parametrize("kind", ["curl", "fixture", "pytest"])
+def test_of_a_request_that_was_too_long_to_be_kept_nothing_is_made(kind: str) -> None:
+    caller = client()
+    name = caller.post(CHAT, json=chat_document("x" * 300_000)).headers["x-request-id"]
+    answer = caller.get(f"/control/requests/{name}/{kind}")
+    assert answer.status_code == 404
+    assert "300066 bytes, too long to be kept" in read(answer)["error"]["message"]
+
+
+def ran(server: Server, name: str, cwd: Path | None = None) -> tuple[Any, bytes]:
+    """What the journal has of an exchange that was repeated by its command, and the answer."""
+    command = server.request("GET", f"/control/requests/{name}/curl").text
+    environ = {"PATH": "/usr/bin:/bin", "OPENAI_API_KEY": "my-key", "NO_PROXY": "*"}
+    shell = subprocess.run(
+        ["/bin/sh"],
+        input=command.encode(),
+        env=environ,
+        cwd=cwd,
+        capture_output=True,
+        check=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    newest = server.request("GET", "/control/requests?limit=1").json()["data"][0]
+    assert newest["id"] != name
+    return server.request("GET", f"/control/requests/{newest['id']}").json(), shell.stdout
 
 
 def test_of_what_is_no_reply_no_fixture_can_be_made() -> None:

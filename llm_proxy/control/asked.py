@@ -1,7 +1,9 @@
 """Requests of the journal, understood again: what a surface makes of what was sent."""
 
+import json
+
 from llm_proxy.core.chat_request import ChatRequest
-from llm_proxy.errors import ProxyError
+from llm_proxy.errors import NotServed, ProxyError
 from llm_proxy.journal.entry import Found
 from llm_proxy.openai_api import embeddings
 from llm_proxy.openai_api.again import surface_of
@@ -11,6 +13,29 @@ EMBEDDINGS = "/embeddings"
 
 HIDDEN, STAND_IN = "***", "\ue000"
 """What stands for a secret in the journal; and, while a fixture is made, for that."""
+
+
+def refuse_unkept(found: Found) -> None:
+    """See to it that it is known what was sent.
+
+    Raises:
+        NotServed: it was too long to be kept.
+    """
+    if found.entry.is_too_long:
+        raise NotServed(
+            f"The request had {found.entry.request_bytes} bytes, too long to be kept: of what it "
+            "said nothing can be made."
+        )
+
+
+def sent(found: Found) -> str:
+    """The body as it was sent; one that was no JSON stands in a string."""
+    entry = found.entry
+    request = bytes(entry.request)
+    written = request.decode()
+    if request.startswith(b'"') and len(request) != entry.request_bytes:
+        return str(json.loads(written))
+    return written
 
 
 def chat_asked(found: Found, *, stand_in: str = HIDDEN) -> ChatRequest | None:

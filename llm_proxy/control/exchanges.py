@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 from flask import Response, g, request
 
-from llm_proxy.control import answers, calls, exports, verification
+from llm_proxy.control import answers, calls, command, exports, verification
 from llm_proxy.control.connections import can_be_seen, open_connections
 from llm_proxy.control.differences import differences
 from llm_proxy.control.live import Listeners, Live, summary
@@ -64,7 +64,7 @@ class ExchangeViews:
 
     def curl(self, name: str) -> Response:
         """A command that repeats the request, at the address that the caller knows."""
-        return _text(exports.curl(self._found(name), request.url_root.rstrip("/")))
+        return _text(command.curl(self._found(name), request.url_root.rstrip("/")))
 
     def fixture(self, name: str) -> Response:
         """A file of fixtures that gives the same reply."""

@@ -1,15 +1,14 @@
-"""What can be made of an exchange: a command, a fixture, a test. None of them holds a key."""
+"""What can be made of an exchange: a fixture, a test. None of them holds a key."""
 
 import json
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from pprint import pformat
 from typing import Any
 
 from msgspec.structs import replace
 
-from llm_proxy.control.asked import HIDDEN, STAND_IN, chat_asked
+from llm_proxy.control.asked import HIDDEN, STAND_IN, chat_asked, refuse_unkept, sent
 from llm_proxy.core.reply import (
     Finish,
     ReasoningDelta,
@@ -27,26 +26,7 @@ from llm_proxy.mock.recording.matching import match_of
 from llm_proxy.openai_api.again import surface_of
 from llm_proxy.openai_api.decoder import Decoded
 
-_LEFT_OUT = frozenset({"host", "content-length", "connection", "accept-encoding", "content-type"})
-"""Headers that the command makes up by itself, or that say how the client was connected."""
-
 _TEXTS: tuple[Kind, ...] = ("reasoning", "text", "refusal")
-
-
-def curl(found: Found, server: str) -> str:
-    """A command for a shell as in POSIX that repeats the request at `server`."""
-    entry, details = found.entry, found.details
-    query = f"?{details['query']}" if details["query"] else ""
-    words = ["curl", "-sS", *(["-N"] if entry.stream else []), "-X", entry.method]
-    lines = [" ".join([*words, shlex.quote(f"{server}{entry.path}{query}")])]
-    if details["keyFingerprint"]:
-        lines.append('-H "Authorization: Bearer $OPENAI_API_KEY"')
-    headers = {name: value for name, value in details["headers"].items() if name not in _LEFT_OUT}
-    lines += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()]
-    if entry.request_bytes:
-        lines.append("-H 'Content-Type: application/json'")
-        lines.append(f"--data-binary {shlex.quote(_sent(found))}")
-    return " \\\n  ".join(lines) + "\n"
 
 
 def fixture(found: Found) -> dict[str, Any]:
@@ -55,8 +35,10 @@ def fixture(found: Found) -> dict[str, Any]:
     A secret in the request may be any.
 
     Raises:
-        NotServed: it was no request for a reply, or there was neither a reply nor an error.
+        NotServed: it was no request for a reply, or too long to be kept, or there was neither
+            a reply nor an error.
     """
+    refuse_unkept(found)
     asked = chat_asked(found, stand_in=STAND_IN)
     if asked is None:
         raise NotServed("Only of a request for a reply that was understood a fixture can be made.")
@@ -83,7 +65,7 @@ def pytest_test(found: Found) -> str:
     (made,) = fixture(found)["fixtures"]
     surface = surface_of(found.entry.path)
     assert surface is not None
-    body = {name: value for name, value in json.loads(_sent(found)).items() if name != "stream"}
+    body = {name: value for name, value in json.loads(sent(found)).items() if name != "stream"}
     name = re.sub(r"\W", "_", found.entry.id)
     ask = (
         f"    request = urllib.request.Request(llm_proxy.base_url + {surface.path!r}, "
@@ -148,13 +130,6 @@ def _fails(found: Found) -> Iterator[str]:
     yield "        urllib.request.urlopen(request)"
     yield f"    assert raised.value.code == {found.details['error']['status']}"
     yield "    raised.value.close()"
-
-
-def _sent(found: Found) -> str:
-    """The body as it was sent, written anew if it was no JSON."""
-    sent = bytes(found.entry.request).decode()
-    document = json.loads(sent)
-    return document if isinstance(document, str) else sent
 
 
 def _masked(text: str) -> str:

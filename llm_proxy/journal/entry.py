@@ -48,6 +48,11 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
     question: str
     answer: str
 
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the request was too long to be kept."""
+        return self.request_bytes > MAX_REQUEST_BYTES
+
 
 class Account(NamedTuple):
     """What is written down of an exchange: what is listed, and the rest as JSON and text.
