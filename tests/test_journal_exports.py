@@ -198,3 +198,24 @@ def test_a_difference_tells_where_it_is() -> None:
     assert found["/request/metadata/a~1b"] == {"path": "/request/metadata/a~1b", "a": "x"}
     assert found["/request/stop"] == {"path": "/request/stop", "b": "y"}
     assert found["/request/n"] == {"path": "/request/n", "a": 1, "b": True}
+
+
+@pytest.mark.parametrize(("other", "same"), [("x", True), ("y", False)])
+def test_requests_that_were_too_long_to_be_kept_are_told_apart(other: str, same: bool) -> None:
+    caller = client()
+    assert (
+        caller.post(
+            "/control/fixtures", json={"match": {}, "response": {"content": "so"}}
+        ).status_code
+        == 201
+    )
+    one, two = (
+        caller.post(CHAT, json=chat_document(letter * 300_000)).headers["x-request-id"]
+        for letter in ("x", other)
+    )
+    compared = read(caller.get(f"/control/requests/{one}/diff/{two}"))
+    found = [each["path"] for each in compared["differences"]]
+    assert (compared["same"], found) == (same, [] if same else ["/requestDigest"])
+    page = caller.get(f"/exchanges/{one}/compare/{two}").text
+    request = page.partition('id="request"')[2]
+    assert ("The same in both" in request) is same

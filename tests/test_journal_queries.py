@@ -7,10 +7,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from llm_proxy import create_app
+from llm_proxy.journal.entry import MAX_REQUEST_BYTES
 from llm_proxy.settings import Settings
 from tests.builders import chat_document, client, read
 
 CHAT = "/v1/chat/completions"
+LONG = "x" * MAX_REQUEST_BYTES
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +126,36 @@ def test_a_miss_tells_of_the_nearest_requests(caller: FlaskClient) -> None:
     first = told["nearest"][0]
     assert first["question"] == "the Weather in 100% é"
     assert first["failed"] == ["userMessage: 'rain' is not in 'the Weather in 100% é'"]
+
+
+@pytest.mark.parametrize(
+    ("match", "times", "ok", "matched", "unknown"),
+    [
+        ({"userMessage": "x"}, 1, False, 0, 2),
+        ({"userMessage": "x"}, 0, False, 0, 2),
+        ({"userMessage": "x"}, {"max": 2}, True, 0, 2),
+        ({"userMessage": "x", "toolName": "weather"}, 0, False, 0, 1),
+        ({"model": "gpt-4o"}, 2, True, 2, 0),
+        ({"model": "gpt-4o", "toolName": "weather"}, 1, True, 1, 0),
+        ({"model": "gpt-4o-mini", "userMessage": "x"}, 0, True, 0, 0),
+        ({"inputText": "x"}, 1, False, 0, 1),
+        ({"endpoint": "embedding"}, 1, True, 1, 0),
+    ],
+)
+def test_what_was_too_long_to_be_kept_counts_only_where_it_is_known_to_match(
+    match: Any, times: Any, ok: bool, matched: int, unknown: int
+) -> None:
+    caller = client()
+    tool = {"type": "function", "function": {"name": "weather"}}
+    for path, body in (
+        (CHAT, chat_document(LONG)),
+        (CHAT, chat_document(LONG, tools=[tool])),
+        (CHAT, {"model": 4, "messages": [LONG]}),
+        ("/v1/embeddings", {"model": "text-embedding-3-small", "input": LONG}),
+    ):
+        caller.post(path, json=body).close()
+    told = verify(caller, match=match, times=times)
+    assert (told["ok"], told["matched"], len(told["unknown"])) == (ok, matched, unknown)
 
 
 @pytest.mark.parametrize(

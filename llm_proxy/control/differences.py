@@ -29,7 +29,8 @@ def differences(a: Found, b: Found) -> list[Mapping[str, Any]]:
     """Each difference: `path` (RFC 6901, JSON Pointer), and `a` and `b` where there is a value."""
     left, right = a.document(), b.document()
     found: list[Mapping[str, Any]] = []
-    for name in COMPARED:
+    neither_kept = a.entry.is_too_long and b.entry.is_too_long
+    for name in (*COMPARED, "requestDigest") if neither_kept else COMPARED:
         for difference in _compared(left[name], right[name], f"/{name}"):
             if len(found) == MAX_DIFFERENCES:
                 return found

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from llm_proxy.control.asked import chat_asked, embeddings_asked
+from llm_proxy.control.asked import EMBEDDINGS, chat_asked, embeddings_asked
 from llm_proxy.control.fields import refuse_unknown
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.journal.entry import Found
@@ -16,6 +16,9 @@ from llm_proxy.mock.fixtures.problems import BrokenFixtures
 from llm_proxy.openai_api.decoding import decode_body
 
 NEAREST = 3
+
+KEPT = frozenset(("endpoint", "model", "toolName", "context", "namespace"))
+"""Fields of a match that are known of a request, even if it was too long to be kept."""
 
 Times = Annotated[int, Meta(ge=0)]
 
@@ -61,24 +64,32 @@ def verified(
     """What came of it: `ok`, how many `matched` and their ids.
 
     If they were too few, `nearest` are those that failed on the fewest fields, and on which.
+    Requests of which it is not known, as they were too long to be kept, are `unknown`: what
+    depends on them is not `ok`.
     """
     matched: list[str] = []
+    unknown: list[str] = []
     missed: list[tuple[int, Found, Sequence[str]]] = []
     for found in exchanges:
-        if (facts := _facts(found)) is None:
+        kept = not found.entry.is_too_long
+        if (facts := _facts(found) if kept else _outlined(found)) is None:
             continue
-        if reasons := why_not(facts):
+        reasons = [why for why in why_not(facts) if kept or why.partition(":")[0] in KEPT]
+        if reasons:
             missed.append((len(reasons), found, reasons))
-        else:
+        elif kept or KEPT.issuperset(body.match):
             matched.append(found.entry.id)
+        else:
+            unknown.append(found.entry.id)
     times = body.times if isinstance(body.times, Range) else Range(body.times, body.times)
     enough = len(matched) >= times.min
     missed.sort(key=lambda one: one[0])  # of those that are as near, the newest stay first
     return {
-        "ok": enough and (times.max is None or len(matched) <= times.max),
+        "ok": enough and (times.max is None or len(matched) + len(unknown) <= times.max),
         "matched": len(matched),
         "times": {"min": times.min, "max": times.max},
         "requests": matched,
+        "unknown": unknown,
         "nearest": [] if enough else [_near(found, why) for _, found, why in missed[:NEAREST]],
     }
 
@@ -100,3 +111,18 @@ def _facts(found: Found) -> Facts | None:
         return None
     facts.namespace = found.entry.namespace  # it may be that of a key, which is not kept
     return facts
+
+
+def _outlined(found: Found) -> Facts | None:
+    """What is known of a request that was too long to be kept: the fields in `KEPT`."""
+    entry, told = found.entry, found.details["understood"]
+    of_vectors = entry.path.endswith(EMBEDDINGS) and entry.model is not None
+    if not (told or of_vectors):
+        return None
+    return Facts(
+        endpoint=told["endpoint"] if told else "embedding",
+        model=entry.model or "",
+        namespace=entry.namespace,
+        context=found.details["headers"].get(CONTEXT) or None,
+        tools=frozenset(told["tools"] if told else ()),
+    )

@@ -133,7 +133,7 @@ def opened(found: Any) -> Opened:
         facts=_facts(entry, details),
         headers=details.get("headers") or {},
         answer_headers=details.get("answerHeaders") or {},
-        request=_request_text(entry, request, document),
+        request=_request_text(found, request, document),
         response=NOT_KEPT if details.get("responseLeftOut") else details.get("response") or "",
         again=_again(entry, details),
         query=f"?{details['query']}" if details.get("query") else "",
@@ -203,10 +203,14 @@ def _facts(entry: Any, details: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in facts if value]
 
 
-def _request_text(entry: Any, request: bytes, document: Any) -> str:
+def _request_text(found: Any, request: bytes, document: Any) -> str:
     """The request in lines, its numbers and its order as they were sent."""
-    if document is None:
-        return "" if not entry.request_bytes else f"(not kept: {entry.request_bytes:,} bytes)"
+    entry = found.entry
+    if entry.is_too_long:
+        digest = found.details["requestDigest"]
+        return f"(not kept: {entry.request_bytes:,} bytes with the digest {digest})"
+    if not entry.request_bytes:
+        return ""
     if isinstance(document, str):
         return document
     return msgspec.json.format(request, indent=2).decode()
@@ -214,7 +218,7 @@ def _request_text(entry: Any, request: bytes, document: Any) -> str:
 
 def _again(entry: Any, details: Mapping[str, Any]) -> dict[str, str]:
     """The headers with which the request can be sent again; none if it cannot."""
-    if bytes(entry.request) == b"null" and entry.request_bytes:
+    if entry.is_too_long:
         return {}
     headers = {
         name: value
