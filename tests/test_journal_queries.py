@@ -45,6 +45,8 @@ def caller() -> FlaskClient:
         ("text=100_", []),
         ("text=poem&namespace=a", [1]),
         ("limit=2", [3, 2]),
+        ("limit=4", [3, 2, 1, 0]),
+        ("limit=2&namespace=b", [3, 2]),
     ],
 )
 def test_the_list_can_be_filtered(caller: FlaskClient, query: str, numbers: list[int]) -> None:
@@ -83,6 +85,7 @@ def test_the_list_can_be_read_in_pages(caller: FlaskClient) -> None:
         ("status=99", "status"),
         ("outcome=well", "outcome"),
         ("limit=0", "limit"),
+        ("limit=0000000019999999999999999999", "limit"),
         ("brief=1", "brief"),
         ("modle=x", "modle"),
     ],

@@ -7,6 +7,9 @@ from llm_proxy.shell.browsers import is_foreign
 
 MEDIA_TYPE = "application/json"
 
+MAX_DIGITS = 9
+"""Of a number in a query."""
+
 
 def refuse_foreign(headers: Mapping[str, str]) -> None:
     """See to it that the call does not come from a page of another site.
@@ -63,9 +66,10 @@ def limit_asked(query: Mapping[str, str], most: int) -> int:
         InvalidRequest: it asks for another number, or for what is none.
     """
     asked = query.get("limit", str(most))
-    if not (asked.isascii() and asked.isdigit() and 1 <= int(asked[:9]) <= most):
+    is_number = asked.isascii() and asked.isdigit() and len(asked) <= MAX_DIGITS
+    if not (is_number and 1 <= int(asked) <= most):
         raise InvalidRequest(
-            f"Invalid value for 'limit': {asked!r} is not a whole number from 1 to {most}.",
+            f"Invalid value for 'limit': {asked[:100]!r} is not a whole number from 1 to {most}.",
             param="limit",
             code="invalid_value",
         )

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import msgspec
 from flask import Response, g, request
+from msgspec.structs import replace
 
 from llm_proxy.control import answers, calls, command, exports, verification
 from llm_proxy.control.connections import can_be_seen, open_connections
@@ -34,9 +35,10 @@ class ExchangeViews:
     def listed(self) -> Response:
         """The last exchanges, the newest first; all, or those that the query asks for."""
         journal, asked = self._kept(), wanted(request.args, self._namespace(), self._most)
-        found = journal.read(asked)
+        found = journal.read(replace(asked, limit=asked.limit + 1))
+        has_more, found = len(found) > asked.limit, found[: asked.limit]
         items = [summary(one) for one in found] if calls.flag(request.args, "brief") else found
-        return answers.listed(items, has_more=len(found) == asked.limit, dropped=journal.dropped())
+        return answers.listed(items, has_more=has_more, dropped=journal.dropped())
 
     def one(self, name: str) -> Response:
         """An exchange with all that is kept of it."""
