@@ -8,13 +8,15 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from tests.builders import chat_document
+from llm_proxy.control.live import MAX_LISTENERS
+from tests.builders import chat_document, client
 from tests.servers import PATIENCE_SECONDS, Running, Server, new_session, running_gunicorn
 
 CHAT = "/v1/chat/completions"
@@ -115,6 +117,36 @@ def test_a_listener_can_go_on_from_what_it_saw_last(pair: Server) -> None:
     number, name = next(seen)
     assert (name, next(seen)[1]) == (first["id"], second["id"])
     assert next(ids(number))[1] == second["id"]
+
+
+def test_whoever_saw_the_numbers_of_another_journal_hears_what_is_new(pair: Server) -> None:
+    for last in ("999999999", "1" * 4301, "1" * 25, "²"):
+        with (
+            new_session() as session,
+            session.get(
+                f"{pair.url}/control/requests/stream",
+                headers={"X-Mock-Namespace": "young", "Last-Event-ID": last.encode()},
+                stream=True,
+                timeout=PATIENCE_SECONDS,
+            ) as stream,
+        ):
+            lines = stream.iter_lines(chunk_size=1)
+            assert next(lines) == b"retry: 1000"
+            pair.request("POST", CHAT, json=chat_document(), headers={"X-Mock-Namespace": "young"})
+            heard = takewhile(lambda line: not line.startswith(b":"), lines)  # until it is silent
+            data = next(line for line in heard if line.startswith(b"data: "))
+            newest = entries(pair, "?namespace=young&limit=1")[0]["id"]
+            assert json.loads(data.removeprefix(b"data: "))["id"] == newest
+
+
+def test_a_listener_that_is_not_served_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = client()
+    with monkeypatch.context() as broken:
+        broken.setattr("llm_proxy.sqlite.journal.SqliteJournal.latest", lambda _: 1 // 0)
+        for _ in range(MAX_LISTENERS):
+            assert caller.get("/control/requests/stream").status_code == 500
+    with caller.get("/control/requests/stream", buffered=False) as answer:
+        assert answer.status_code == 200
 
 
 def test_only_so_many_may_listen_and_a_server_with_listeners_stops_at_once() -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from llm_proxy.control import answers, calls, command, exports, verification
 from llm_proxy.control.connections import can_be_seen, open_connections
 from llm_proxy.control.differences import differences
-from llm_proxy.control.live import Listeners, Live, summary
+from llm_proxy.control.live import Listeners, Live, seen_last, summary
 from llm_proxy.control.queries import wanted
 from llm_proxy.control.report import report
 from llm_proxy.errors import NotServed, NotStored
@@ -47,14 +47,15 @@ class ExchangeViews:
     def stream(self) -> Response:
         """The exchanges as they are written down, until the client leaves."""
         journal, namespace = self._kept(), self._namespace()
-        after = current().headers.get("last-event-id", "")
-        self._listeners.enter()
+        after = seen_last(current().headers, journal.latest())
+        clock = current().client_clock()
+        self._listeners.enter()  # last: only what is served is closed, and leaves
         live = Live(
             journal,
-            int(after) if after.isascii() and after.isdigit() else journal.latest(),
+            after,
             partial(_is_of, namespace),
             g.exchange,
-            current().client_clock(),
+            clock,
             self._listeners.leave,
         )
         return Response(

@@ -5,7 +5,7 @@ so that no request costs more because somebody watches.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
@@ -25,6 +25,10 @@ SILENCE_SECONDS = 15.0
 
 MAX_UNFINISHED = 500
 """Exchanges whose end is still awaited; beyond it the oldest are not told of again."""
+
+
+MAX_DIGITS = 19
+"""Numbers of exchanges have fewer: SQLite counts in 64 bits."""
 
 
 class Listeners:
@@ -106,6 +110,16 @@ class Live(AnswerInPieces):
             except ClientGone:  # as all of them do in the end
                 break
         self._exchange.outcome = "done"
+
+
+def seen_last(headers: Mapping[str, str], latest: int) -> int:
+    """The number behind which a listener goes on; `latest` is that of the newest exchange.
+
+    One that has seen none, or numbers of another journal, begins with what comes next.
+    """
+    told = headers.get("last-event-id", "")
+    is_number = told.isascii() and told.isdigit() and len(told) < MAX_DIGITS
+    return min(int(told), latest) if is_number else latest
 
 
 def summary(entry: Entry) -> dict[str, object]:
