@@ -239,6 +239,7 @@ def test_a_delay_is_silent(server: Server) -> None:
         ({"X-Mock-Fault": "reset"}, "scripted"),
         ({"X-Mock-Fault": "truncate"}, "scripted"),
         ({"X-Mock-Fault": "crlf"}, "scripted"),
+        ({"X-Mock-Fault": "disconnect; after=999"}, "done"),
         ({"X-Mock-Fault": "error_event; after=1"}, "scripted"),
         ({"X-Mock-Delay-Ms": "1"}, "done"),
         ({"X-Mock-Fault": "explode"}, "refused"),
@@ -247,7 +248,7 @@ def test_a_delay_is_silent(server: Server) -> None:
 def test_the_log_tells_faults_that_were_asked_for(
     server: Server, headers: dict[str, str], end: str
 ) -> None:
-    model = "logged-" + "-".join(re.findall("[a-z]+", str(headers).lower()))
+    model = "logged-" + "-".join(re.findall("[a-z0-9]+", str(headers).lower()))
     asked(server.url, CHAT, SURFACES[CHAT] | {"stream": True, "model": model}, headers)
     assert f" end={end} " in server.wait_for_log(lambda line: f"model={model} " in line)
 

@@ -12,6 +12,7 @@ from llm_proxy.shell.mishaps import (
     PIECE_BYTES,
     PIECE_SECONDS,
     Cut,
+    Missed,
     Wire,
     document_mishap,
     mishap,
@@ -76,7 +77,7 @@ def test_a_fault_strikes_where_it_is_asked_to(fault: WireFault, expected: list[W
     ],
 )
 def test_a_fault_behind_the_end_does_not_happen(kind: WireFaultKind) -> None:
-    assert wire(WireFault(kind, 4), *CHUNKS) == [A, B, C, sse.DONE]
+    assert wire(WireFault(kind, 4), *CHUNKS) == [A, B, C, sse.DONE, Missed()]
 
 
 def test_a_comment_is_passed_on_and_not_counted() -> None:

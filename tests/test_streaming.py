@@ -192,6 +192,7 @@ def test_who_closes_behind_the_last_piece_had_it_if_no_connection_can_have_faile
 EVENT = "data: {}\n\n"
 FAULTY: list[tuple[list[Event | Exception], list[bytes], str]] = [
     ([WireFault("truncate", 1), TextDelta(EVENT * 2), FINISH], [EVENT.encode()], "scripted"),
+    ([WireFault("truncate", 2), TextDelta(EVENT * 2), FINISH], [EVENT.encode()] * 2, "done"),
     (
         [WireFault("no_space"), TextDelta(EVENT), FINISH],
         [b"data:{}\n\n"],

@@ -30,7 +30,11 @@ class Cut(Struct, frozen=True):
     how: Literal["end", "disconnect", "reset"]
 
 
-Wire = bytes | Pause | Cut
+class Missed(Struct, frozen=True):
+    """The answer is over, and nothing has gone wrong with it."""
+
+
+Wire = bytes | Pause | Cut | Missed
 """What happens on the wire: bytes go out in one write, time passes in silence, it ends."""
 
 DOCUMENT_KINDS: frozenset[WireFaultKind] = frozenset(
@@ -62,21 +66,26 @@ def mishap(chunks: Iterable[bytes], fault: WireFault) -> Generator[Wire, None, N
     - `no_final_blank_line`: the last one, whichever it is, ends without a blank line, so that
       a client must not see it. Each event is sent when the next one is there.
 
-    A fault that lies behind the end of the reply does not happen. What stands behind a `Cut`
-    does not happen either.
+    A fault that lies behind the end of the reply does not happen: `Missed` is last then. What
+    stands behind a `Cut` does not happen either.
     """
+    strikes = False
     once, lasting = _ONCE.get(fault.kind), _LASTING.get(fault.kind)
     counted = _counted(chunks)
     for count, event in counted:
         if count < fault.after or (once and (count > fault.after or _is_comment(event))):
             yield event
-        elif once:
+            continue
+        strikes = True
+        if once:
             yield from once(event, fault)
         elif lasting:
             yield from lasting(event, fault)
         else:
             rest = _with_first(event, counted)
             yield from _joined(rest) if fault.kind == "coalesce" else _unfinished(rest)
+    if not strikes:
+        yield Missed()
 
 
 def document_mishap(document: bytes, fault: WireFault) -> Generator[Wire, None, None]:

@@ -12,7 +12,7 @@ from llm_proxy.core.reply import Pause, WireFault
 from llm_proxy.errors import ClientGone, FaultNotPossible
 from llm_proxy.records.exchange import Exchange
 from llm_proxy.shell.clock import Clock
-from llm_proxy.shell.mishaps import Cut, Wire, document_mishap
+from llm_proxy.shell.mishaps import Cut, Missed, Wire, document_mishap
 
 CANNOT_CUT = (
     "This server ends every answer in good order, so that none can be cut: the faults "
@@ -80,6 +80,8 @@ class AnswerInPieces:
                         return
                     case Cut(how):
                         self._end_connection(reset=how == "reset")
+                    case Missed():
+                        return
             if self._exchange.outcome == "done":
                 self._exchange.outcome = "scripted"
 
