@@ -1,16 +1,20 @@
 """The client report, on a client that behaves and on one that does everything wrong."""
 
+import asyncio
 import json
 import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletionAssistantMessageParam
 
+from llm_proxy.control.attempts import RETRY_COUNT
 from llm_proxy.control.conduct import TOLERANCE_SECONDS
 from tests.builders import chat_document
 from tests.raw_client import asked, sent
@@ -77,6 +81,106 @@ def test_the_official_client_behaves(server: Server) -> None:
             assert list(stream)
         told = report(server)
     assert told == {"ok": True, "exchanges": 9, "findings": [], "notChecked": []}
+
+
+def assert_well_behaved(server: Server) -> None:
+    assert report(server)["findings"] == []
+
+
+@pytest.mark.parametrize("kind", ["disconnect", "reset"])
+def test_a_client_may_go_on_with_what_came_whole_at_the_second_time(
+    server: Server, kind: str
+) -> None:
+    fail(server, kind=kind)
+    with client_of(server, "/v1", max_retries=2) as client:
+        answer = client.chat.completions.create(model="gpt-4o", messages=[user("one two")])
+        go_on(client, answer.choices[0].message.content)
+    assert len(ids(server)) == 3
+    assert_well_behaved(server)
+
+
+@pytest.mark.parametrize("after", [4, 999])
+def test_a_client_may_go_on_with_a_stream_that_came_whole(server: Server, after: int) -> None:
+    """Either it asks again, as the text was there and its end was not, or nothing broke."""
+    fail(server, kind="disconnect", afterChunks=after)
+    said = ""
+    with client_of(server, "/v1") as client:
+        while not said:
+            stream = client.chat.completions.create(
+                model="gpt-4o", messages=[user("one two")], stream=True
+            )
+            with suppress(openai.APIConnectionError):
+                said = "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+        go_on(client, said)
+    assert len(ids(server)) == (3 if after == 4 else 2)
+    assert_well_behaved(server)
+
+
+def go_on(client: openai.OpenAI, said: str | None) -> None:
+    """Ask the next question of a conversation that was answered with this."""
+    answer: ChatCompletionAssistantMessageParam = {"role": "assistant", "content": said}
+    client.chat.completions.create(
+        model="gpt-4o", messages=[user("one two"), answer, user("and then?")]
+    )
+
+
+def test_a_client_that_gave_up_may_ask_again(server: Server) -> None:
+    fail(server, delayMs=5000, times=1)
+    with client_of(server, "/v1", max_retries=1) as client:
+        hasty = client.with_options(timeout=0.3)
+        hasty.chat.completions.create(model="gpt-4o", messages=[user("hi")])
+    server.wait_for_log(lambda line: "client gone" in line)
+    assert len(ids(server)) == 2
+    assert_well_behaved(server)
+
+
+@pytest.mark.parametrize("status", [400, 429, 503])
+@pytest.mark.parametrize("workers", [5, 3])
+def test_who_asks_several_times_at_once_retries_nothing(
+    server: Server, status: int, workers: int
+) -> None:
+    fail(server, status=status, retryAfter=1, delayMs=100, times=5)
+    with ThreadPoolExecutor(workers) as pool:
+        answers = [pool.submit(asked, server.url, CHAT, chat_document()) for _ in range(5)]
+    assert {answer.result().status for answer in answers} == {status}
+    assert_well_behaved(server)
+
+
+def test_the_official_client_that_asks_several_times_at_once_behaves(server: Server) -> None:
+    async def ask(client: openai.AsyncOpenAI, number: int) -> None:
+        await asyncio.sleep(number / 10)
+        await client.chat.completions.create(model="gpt-4o", messages=[user("hi")])
+
+    async def ask_all() -> None:
+        async with openai.AsyncOpenAI(
+            base_url=f"{server.url}/v1",
+            api_key="x",
+            max_retries=2,
+            http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
+        ) as client:
+            await asyncio.gather(*(ask(client, number) for number in range(4)))
+
+    fail(server, status=429, retryAfter=1, times=4)
+    asyncio.run(ask_all())
+    assert len(ids(server)) == 8
+    assert_well_behaved(server)
+
+
+def test_who_counts_its_retries_is_known_to_be_hasty_among_others(server: Server) -> None:
+    fail(server, status=429, retryAfter=30, times=2)
+    for count in (0, 0, 1):
+        asked(server.url, CHAT, chat_document(), {RETRY_COUNT: str(count)})
+    first, _, retry = ids(server)
+    assert only_finding(server, "ignored_retry_after")["exchanges"] == [first, retry]
+
+
+def test_two_clients_of_one_process_have_a_connection_each(server: Server) -> None:
+    with ExitStack() as clients:
+        for _ in range(2):
+            client = clients.enter_context(client_of(server, "/v1"))
+            client.chat.completions.create(model="gpt-4o", messages=[user("hi")])
+            time.sleep(2 * TOLERANCE_SECONDS)
+        assert_well_behaved(server)
 
 
 def test_a_request_that_cannot_succeed_is_repeated(server: Server) -> None:

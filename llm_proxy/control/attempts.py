@@ -1,10 +1,9 @@
-"""Attempts: exchanges as the client report looks at them, tied together to retries."""
+"""Attempts: exchanges as the client report looks at them, each by itself."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from itertools import pairwise
 
 from llm_proxy.control.asked import chat_asked
 from llm_proxy.journal.entry import Found
@@ -15,8 +14,7 @@ Client = tuple[str, str, str]
 RETRY_COUNT = "x-stainless-retry-count"
 """The header in which OpenAI's SDKs count the retries of a request."""
 
-RETRY_SECONDS = 60.0
-"""Within which the same request is taken for a retry, where the client does not count them."""
+_COUNT = re.compile("[0-9]{1,9}")
 
 RETRIED_STATUSES = (408, 409, 429)
 """Besides 5xx: those that OpenAI's SDKs retry."""
@@ -24,14 +22,24 @@ RETRIED_STATUSES = (408, 409, 429)
 NEVER_RETRIED_CODES = ("insufficient_quota",)
 
 
+CUTS = ("disconnect", "reset", "truncate")
+"""The faults that break a reply off."""
+
+
 class Attempt:
-    """One exchange. Times are in Unix seconds."""
+    """One exchange. Times are in Unix seconds.
+
+    `count` is that of the retry, 0 for the first attempt; None where the client counts none.
+    `gave_up` says that the client left before it had all of the answer, or any.
+    """
 
     def __init__(self, found: Found) -> None:
         entry, details = found.entry, found.details
         self._found = found
         self._answer_headers: Mapping[str, str] = details["answerHeaders"]
-        self._count: str | None = details["headers"].get(RETRY_COUNT)
+        counted: str = details["headers"].get(RETRY_COUNT, "")
+        self.count = int(counted) if _COUNT.fullmatch(counted) else None
+        self.gave_up = entry.outcome == "client gone"
         self.id = entry.id
         self.status: int = entry.status
         self.came = entry.time
@@ -50,14 +58,20 @@ class Attempt:
     @property
     def has_failed(self) -> bool:
         """Whether it was answered with an error, or broke off, and not for the client."""
-        return self.status >= 400 or self.was_broken_off(("disconnect", "reset", "truncate"))
+        return not self.gave_up and (self.status >= 400 or self.was_broken_off)
 
-    def was_broken_off(self, cuts: Collection[str]) -> bool:
-        """Whether the reply had begun, and did not come to its end; `cuts` are kinds of faults."""
-        details = self._found.details
-        fault = details["fault"]
-        cut = fault is not None and fault["kind"] in cuts
+    @property
+    def was_broken_off(self) -> bool:
+        """Whether the reply had begun, and did not come to its end."""
+        entry, details = self._found.entry, self._found.details
+        fault = details["fault"] if entry.outcome == "scripted" else None
+        cut = fault is not None and fault["kind"] in CUTS
         return self.status < 400 and (cut or details["error"] is not None)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the client had all of a reply."""
+        return self.status < 400 and not self.was_broken_off and not self.gave_up
 
     @property
     def may_be_retried(self) -> bool:
@@ -83,12 +97,6 @@ class Attempt:
         except (KeyError, ValueError):
             return None
 
-    def is_retry_of(self, earlier: "Attempt") -> bool:
-        """Whether this is the same request again, because the `earlier` one had failed."""
-        if self._count is not None:
-            return self._count != "0"
-        return earlier.has_failed and self.came - earlier.ended < RETRY_SECONDS
-
     @property
     def text(self) -> str:
         """What was said in the first choice."""
@@ -101,19 +109,3 @@ class Attempt:
         asked = chat_asked(self._found)
         messages = asked.messages if asked else ()
         return [message.text for message in messages if message.role == "assistant"]
-
-
-def by_request(attempts: Sequence[Attempt]) -> Iterator[Sequence[Attempt]]:
-    """The attempts at each request, in their order."""
-    same: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
-    for attempt in attempts:
-        same[attempt.request].append(attempt)
-    yield from same.values()
-
-
-def retry_pairs(attempts: Sequence[Attempt]) -> Iterator[tuple[Attempt, Attempt]]:
-    """Each attempt that failed, with the one that was made because of that."""
-    for same in by_request(attempts):
-        for earlier, later in pairwise(same):
-            if earlier.has_failed and later.is_retry_of(earlier):
-                yield earlier, later

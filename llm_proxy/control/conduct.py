@@ -7,11 +7,11 @@ by the same request coming again after a failure.
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import pairwise
 
 from msgspec import Struct
 
-from llm_proxy.control.attempts import Attempt, Client, by_request, retry_pairs
+from llm_proxy.control.attempts import Attempt, Client
+from llm_proxy.control.retries import retry_pairs
 from llm_proxy.journal.entry import Found
 
 HASTE_SECONDS = 0.1
@@ -23,7 +23,8 @@ HAMMERING = 2
 TOLERANCE_SECONDS = 0.05
 """By which a client's clock may be ahead of ours, or rounded."""
 
-_CUTS = ("disconnect", "reset", "truncate")
+MANY_POOLS = 8
+"""Idle connections that a client of OpenAI's SDKs may have: each of its objects keeps its own."""
 
 
 class Finding(Struct, frozen=True):
@@ -78,16 +79,18 @@ def _ignored_retry_after(attempts: Sequence[Attempt], _: Collection[str]) -> Ite
 
 
 def _hammered(attempts: Sequence[Attempt], _: Collection[str]) -> Iterator[Finding]:
-    for same in by_request(attempts):
-        hasty: list[Attempt] = []
-        for earlier, later in pairwise(same):
-            soon = later.came - earlier.ended < HASTE_SECONDS
-            if earlier.has_failed and later.is_retry_of(earlier) and soon:
-                hasty = [*(hasty or [earlier]), later]
-                continue
-            yield from _hammering(hasty)
-            hasty = []
-        yield from _hammering(hasty)
+    hasty = {
+        failed.id: (failed, retry)
+        for failed, retry in retry_pairs(attempts)
+        if retry.came - failed.ended < HASTE_SECONDS
+    }
+    retries = {retry.id for _, retry in hasty.values()}
+    for failed, retry in hasty.values():
+        if failed.id not in retries:
+            row = [failed, retry]
+            while row[-1].id in hasty:
+                row.append(hasty[row[-1].id][1])
+            yield from _hammering(row)
 
 
 def _hammering(hasty: Sequence[Attempt]) -> Iterator[Finding]:
@@ -102,11 +105,14 @@ def _hammering(hasty: Sequence[Attempt]) -> Iterator[Finding]:
 
 
 def _accepted_truncated(attempts: Sequence[Attempt], _: Collection[str]) -> Iterator[Finding]:
+    whole = [(one.came, one.text.strip()) for one in attempts if one.is_whole]
     for number, broken in enumerate(attempts):
-        if not (broken.was_broken_off(_CUTS) and broken.text):
+        if not (broken.was_broken_off and broken.text):
             continue
+        before = {said.strip() for said in broken.said_before}
         for later in attempts[number + 1 :]:
-            if any(said and broken.text.startswith(said) for said in later.said_before):
+            took = {one.strip() for one in later.said_before if one and broken.text.startswith(one)}
+            if took and took - before - {text for came, text in whole if came < later.came}:
                 yield Finding(
                     "accepted_truncated",
                     "It took what had come of a reply that broke off for the whole of it, and "
@@ -122,18 +128,24 @@ def _left_open(attempts: Sequence[Attempt], connections: Collection[str]) -> Ite
     used: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in attempts:
         used[attempt.peer].append(attempt)
+    found: list[Finding] = []
     for peer, on_it in used.items():
         idle_since = max(one.ended for one in on_it) + TOLERANCE_SECONDS
         newer = [one for other, (one, *_) in used.items() if other != peer]
         newer = [one for one in newer if one.came > idle_since]
         if peer in connections and newer:
-            yield Finding(
-                "left_open",
-                "It left a connection open that it had no more use for: it was idle when the "
-                "next one was opened, and still is.",
-                "RFC 9112, 9.3 Persistence: a connection is used again, or closed",
-                (on_it[-1].id, newer[0].id),
+            found.append(
+                Finding(
+                    "left_open",
+                    "It left a connection open that it had no more use for: it was idle when the "
+                    "next one was opened, and still is.",
+                    "RFC 9112, 9.3 Persistence: a connection is used again, or closed",
+                    (on_it[-1].id, newer[0].id),
+                )
             )
+    of_an_sdk = any(one.count is not None for one in attempts)
+    if len(found) > (MANY_POOLS if of_an_sdk else 0):
+        yield from found
 
 
 def _read_on(attempts: Sequence[Attempt], _: Collection[str]) -> Iterator[Finding]:
