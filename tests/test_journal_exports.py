@@ -15,6 +15,7 @@ from tests.servers import PATIENCE_SECONDS, ROOT, Server, running_gunicorn
 
 CHAT = "/v1/chat/completions"
 TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
+CUSTOM = [{"type": "custom", "custom": {"name": "shell"}}]
 SCRIPTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (CHAT, chat_document('it\'s "so"\n$HOME `x` é'), {"content": "one two three"}),
     (CHAT, chat_document(stream=True), {"content": "one {{two}} three", "reasoning": "why not"}),
@@ -25,9 +26,21 @@ SCRIPTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"content": "Let me see.", "toolCalls": [{"name": "weather", "arguments": '{"a":"b"}'}]},
     ),
     (CHAT, chat_document("weather?", tools=TOOLS), {"toolCalls": [{"name": "weather"}]}),
+    (CHAT, chat_document("weather?", tools=CUSTOM), {"toolCalls": [{"name": "shell"}]}),
+    (
+        CHAT,
+        chat_document("weather?", functions=[TOOLS[0]["function"]]),
+        {"toolCalls": [{"name": "weather"}]},
+    ),
     (CHAT, chat_document(), {"error": {"message": "too many"}, "status": 429}),
     ("/v1/completions", {"model": "gpt-4o", "prompt": "say"}, {"content": "something"}),
+    ("/v1/completions", {"model": "gpt-4o", "prompt": "say", "echo": True}, {"content": " it"}),
     ("/v1/responses", {"model": "gpt-4o", "input": "say"}, {"content": "something"}),
+    (
+        "/v1/responses",
+        {"model": "gpt-4o", "input": "say", "tools": [{"type": "custom", "name": "shell"}]},
+        {"toolCalls": [{"name": "shell", "arguments": "ls"}]},
+    ),
 ]
 
 
@@ -59,7 +72,9 @@ def test_a_fixture_replays_the_reply(path: str, body: Any, response: Any, tmp_pa
     (tmp_path / "made.json").write_bytes(made.data)
     again = client(MOCK_FIXTURES=str(tmp_path), MOCK_REPLY="none", MOCK_REPLAY_SPEED="0")
     first, second = (one.post(path, json=body) for one in (caller, again))
-    if body.get("tools"):  # ids of calls are made up anew where a script gives none
+    if body.get("tools") or body.get(
+        "functions"
+    ):  # ids of calls are made up anew where a script gives none
         assert first.status_code == second.status_code
         return
     assert said(first) == said(second)
@@ -165,6 +180,17 @@ def ran(server: Server, name: str, cwd: Path | None = None) -> tuple[Any, bytes]
     newest = server.request("GET", "/control/requests?limit=1").json()["data"][0]
     assert newest["id"] != name
     return server.request("GET", f"/control/requests/{newest['id']}").json(), shell.stdout
+
+
+def test_of_a_request_that_goes_on_from_another_no_test_is_made() -> None:
+    caller = client()
+    first = read(caller.post("/v1/responses", json={"model": "gpt-4o", "input": "say"}))
+    body = {"model": "gpt-4o", "input": "more", "previous_response_id": first["id"]}
+    name = caller.post("/v1/responses", json=body).headers["x-request-id"]
+    assert caller.get(f"/control/requests/{name}/fixture").status_code == 200
+    answer = caller.get(f"/control/requests/{name}/pytest")
+    assert answer.status_code == 404
+    assert "goes on from what this server holds" in read(answer)["error"]["message"]
 
 
 def test_of_what_is_no_reply_no_fixture_can_be_made() -> None:

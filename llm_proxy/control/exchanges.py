@@ -10,7 +10,7 @@ import msgspec
 from flask import Response, g, request
 from msgspec.structs import replace
 
-from llm_proxy.control import answers, calls, command, exports, verification
+from llm_proxy.control import answers, calls, command, exports, pytests, verification
 from llm_proxy.control.connections import can_be_seen, open_connections
 from llm_proxy.control.differences import differences
 from llm_proxy.control.live import Listeners, Live, seen_last, summary
@@ -75,7 +75,7 @@ class ExchangeViews:
 
     def pytest(self, name: str) -> Response:
         """A test that asserts the reply."""
-        return _text(exports.pytest_test(self._found(name)))
+        return _text(pytests.pytest_test(self._found(name)))
 
     def diff(self, name: str, other: str) -> Response:
         """How two exchanges differ."""

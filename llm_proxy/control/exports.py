@@ -1,14 +1,11 @@
-"""What can be made of an exchange: a fixture, a test. None of them holds a key."""
+"""An exchange of the journal as a fixture, which holds no key."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping
-from pprint import pformat
 from typing import Any
 
 from msgspec.structs import replace
 
-from llm_proxy.control.asked import HIDDEN, STAND_IN, chat_asked, refuse_unkept, sent
+from llm_proxy.control.asked import HIDDEN, STAND_IN, chat_asked, refuse_unkept
 from llm_proxy.core.reply import (
     Finish,
     ReasoningDelta,
@@ -23,7 +20,6 @@ from llm_proxy.journal.timeline import Kind, Timed
 from llm_proxy.mock.recording.answer import Heard
 from llm_proxy.mock.recording.fixture import reply_fixture
 from llm_proxy.mock.recording.matching import match_of
-from llm_proxy.openai_api.again import surface_of
 from llm_proxy.openai_api.decoder import Decoded
 
 _TEXTS: tuple[Kind, ...] = ("reasoning", "text", "refusal")
@@ -54,82 +50,6 @@ def fixture(found: Found) -> dict[str, Any]:
     else:
         raise NotServed("There was no answer of which a fixture could be made.")
     return {"fixtures": [made]}
-
-
-def pytest_test(found: Found) -> str:
-    """A test for pytest that scripts the reply, asks for it again and asserts what came.
-
-    Raises:
-        NotServed: as `fixture` does.
-    """
-    (made,) = fixture(found)["fixtures"]
-    surface = surface_of(found.entry.path)
-    assert surface is not None
-    body = {name: value for name, value in json.loads(sent(found)).items() if name != "stream"}
-    name = re.sub(r"\W", "_", found.entry.id)
-    ask = (
-        f"    request = urllib.request.Request(llm_proxy.base_url + {surface.path!r}, "
-        "json.dumps(BODY).encode(), HEADERS)"
-    )
-    failed = found.details["reply"] is None
-    check = _fails(found) if failed else _answers(surface.path, found.details["reply"])
-    lines = [
-        f'"""What became of {found.entry.id}: {found.entry.method} {surface.path}."""',
-        "",
-        "import json",
-        *(["import urllib.error"] if failed else []),
-        "import urllib.request",
-        "",
-        *(["import pytest", ""] if failed else []),
-        f"BODY = {pformat(body, width=96, sort_dicts=False)}",
-        f"RESPONSE = {pformat(made['response'], width=96, sort_dicts=False)}",
-        "",
-        "",
-        f"def test_{name}(llm_proxy):",
-        "    llm_proxy.script(RESPONSE)",
-        '    key = f"Bearer {llm_proxy.api_key}"',
-        '    headers = {"Content-Type": "application/json", "Authorization": key}',
-        ask.replace("HEADERS", "headers"),
-        *check,
-        "    assert llm_proxy.requests[-1].body == BODY",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _answers(path: str, reply: Mapping[str, Any]) -> Iterator[str]:
-    """The lines that ask and look at what was said."""
-    choice = reply["choices"][0]
-    yield "    with urllib.request.urlopen(request) as answer:"
-    yield "        document = json.load(answer)"
-    calls = [(call["name"], call["arguments"]) for call in choice["toolCalls"]]
-    match path:
-        case "/responses":
-            if choice["text"]:
-                yield '    items = [one for one in document["output"] if one["type"] == "message"]'
-                yield '    said = "".join(part["text"] for one in items for part in one["content"])'
-                yield f"    assert said == {choice['text']!r}"
-            if calls:
-                yield '    calls = [one for one in document["output"] if "arguments" in one]'
-                yield '    called = [(one["name"], one["arguments"]) for one in calls]'
-                yield f"    assert called == {calls!r}"
-        case "/completions":
-            yield '    said = document["choices"][0]["text"]'
-            yield f"    assert said == {choice['text']!r}"
-        case _:
-            yield '    message = document["choices"][0]["message"]'
-            yield f'    assert (message["content"] or "") == {choice["text"]!r}'
-            if calls:
-                yield '    calls = [one["function"] for one in message["tool_calls"]]'
-                yield '    called = [(one["name"], one["arguments"]) for one in calls]'
-                yield f"    assert called == {calls!r}"
-
-
-def _fails(found: Found) -> Iterator[str]:
-    """The lines that ask, and look at how it failed."""
-    yield "    with pytest.raises(urllib.error.HTTPError) as raised:"
-    yield "        urllib.request.urlopen(request)"
-    yield f"    assert raised.value.code == {found.details['error']['status']}"
-    yield "    raised.value.close()"
 
 
 def _masked(text: str) -> str:
