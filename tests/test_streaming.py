@@ -225,6 +225,13 @@ def test_a_fault_is_told_of_unless_something_else_went_wrong(
     assert [exchange.outcome for exchange in told] == [outcome]
 
 
+def test_what_a_fault_kept_from_the_client_was_not_said() -> None:
+    told = Told()
+    events: list[Event | Exception] = [WireFault("truncate", 2), *[TextDelta(EVENT)] * 4, FINISH]
+    assert len(drained(stream(events, told, FakeClock()))) == 2
+    assert len(told[0].course.moments) == 2
+
+
 @pytest.mark.parametrize(
     "events",
     [

@@ -114,11 +114,12 @@ class EventStream(AnswerInPieces):
     def _run(self) -> Generator[bytes, None, None]:
         exchange, trace = self._exchange, self._exchange.trace
         outbox = Outbox(holds=self._at_hand and self._fault is None)
+        note = self._note if self._fault is None else _leave_to_others
         failure: ProxyError
         try:
             for event in self._from_the_first():
                 if isinstance(event, TextRun):  # the most frequent first: each question costs
-                    self._note(event)
+                    note(event)
                     yield from outbox.put(self._encoder.encode_run(event))
                 elif isinstance(event, Waiting):
                     yield from outbox.rest()
@@ -127,7 +128,7 @@ class EventStream(AnswerInPieces):
                     if written := self._between(event):
                         yield written
                 else:
-                    self._note(event)
+                    note(event)
                     yield from outbox.put(self._encoder.encode(event))
             last = outbox.rest(self._encoder.end())
             yield from self._ended(last, "done" if self._fault is None else "scripted")
@@ -188,7 +189,20 @@ class EventStream(AnswerInPieces):
         if self._first is None:
             return ()
         events: Iterable[Event | Waiting] = chain((self._first,), self._events)
-        return events if self._fault is None else singly(cast(Iterable[Event], events))
+        if self._fault is None:
+            return events
+        return self._noted_when_sent(singly(cast(Iterable[Event], events)))
+
+    def _noted_when_sent(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Note each event when the next one is asked for: a fault may keep it from the client."""
+        for event in events:
+            yield event
+            if not isinstance(event, (Waiting, *ASIDES)):
+                self._note(event)
+
+
+def _leave_to_others(event: Said | TextRun) -> None:
+    pass
 
 
 def _text_of(event: Said | TextRun) -> str:
