@@ -1,6 +1,7 @@
 """What is made of an exchange: a command, a fixture and a test, each of which is tried."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.builders import chat_document, client, documents, read
-from tests.raw_client import asked
+from tests.raw_client import RawAnswer, asked
 from tests.servers import PATIENCE_SECONDS, ROOT, Server, running_gunicorn
 
 CHAT = "/v1/chat/completions"
@@ -98,6 +99,50 @@ def test_a_test_that_is_made_passes(
 def echo() -> Iterator[Server]:
     with running_gunicorn(MOCK_REPLY="echo") as server:
         yield server
+
+
+BROKEN = [
+    (CHAT, chat_document("one two three four", stream=True)),
+    (CHAT, chat_document("one two three four")),
+    ("/v1/responses", {"model": "gpt-4o", "input": "one two three four", "stream": True}),
+    ("/v1/completions", {"model": "gpt-4o", "prompt": "one two three four", "stream": True}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), BROKEN)
+@pytest.mark.parametrize("fault", ["disconnect", "reset", "truncate", "error_event", "malformed"])
+@pytest.mark.parametrize("after", [1, 3, 6, 99])
+def test_a_fixture_fails_alike(
+    echo: Server, path: str, body: dict[str, Any], fault: str, after: int
+) -> None:
+    scope = {"X-Mock-Namespace": f"{fault} {after} {path} {body.get('stream')}"}
+    first = asked(echo.url, path, body, scope | {"X-Mock-Fault": f"{fault}; after={after}"})
+    name = first.headers["x-request-id"]
+    made = echo.request("GET", f"/control/requests/{name}/fixture", headers=scope)
+    assert made.status_code == 200, made.text
+    added = echo.request("POST", "/control/fixtures", json=made.json(), headers=scope)
+    assert added.status_code == 201
+    again = asked(echo.url, path, body, scope)
+    assert (again.status, again.end, what_came(again)) == (
+        first.status,
+        first.end,
+        what_came(first),
+    )
+
+
+def what_came(answer: RawAnswer) -> tuple[int, list[bytes]]:
+    """How many events came, and the texts in them; of a JSON answer its length."""
+    texts = re.findall(rb'"(?:content|delta|text|message)":"([^"]*)"', answer.body)
+    return answer.body.count(b"\n\n") or len(answer.body), texts
+
+
+def test_of_a_reply_that_broke_off_no_test_is_made(echo: Server) -> None:
+    body = chat_document("one two three four", stream=True)
+    broken = asked(echo.url, CHAT, body, {"X-Mock-Fault": "truncate; after=2"})
+    name = broken.headers["x-request-id"]
+    answer = echo.request("GET", f"/control/requests/{name}/pytest")
+    assert answer.status_code == 404
+    assert "broke off" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from llm_proxy.core.reply import (
 )
 from llm_proxy.errors import NotServed
 from llm_proxy.journal.entry import Found
+from llm_proxy.journal.folded import NOTHING_SAID
 from llm_proxy.journal.timeline import Kind, Timed
 from llm_proxy.mock.recording.answer import Heard
 from llm_proxy.mock.recording.fixture import reply_fixture
@@ -23,6 +24,7 @@ from llm_proxy.mock.recording.matching import match_of
 from llm_proxy.openai_api.decoder import Decoded
 
 _TEXTS: tuple[Kind, ...] = ("reasoning", "text", "refusal")
+_PIECES: tuple[Kind, ...] = (*_TEXTS, "tool")
 
 
 def fixture(found: Found) -> dict[str, Any]:
@@ -40,8 +42,9 @@ def fixture(found: Found) -> dict[str, Any]:
         raise NotServed("Only of a request for a reply that was understood a fixture can be made.")
     asked = replace(asked, stream=bool(found.details["timeline"]))
     error = found.details["error"]
-    if found.details["reply"]:
-        made = reply_fixture(asked, list(_heard(found)), _masked)
+    fault = _fault(found)
+    if found.details["reply"] or fault:
+        made = reply_fixture(asked, list(_heard(found)), _masked) | fault
     elif error:
         told = {name: error[name] for name in ("message", "type", "code", "param")}
         told = {name: value for name, value in told.items() if value is not None}
@@ -52,13 +55,29 @@ def fixture(found: Found) -> dict[str, Any]:
     return {"fixtures": [made]}
 
 
+def _fault(found: Found) -> dict[str, Any]:
+    """What a fixture says of what went wrong with a reply, if something did."""
+    entry, details = found.entry, found.details
+    fault = details["fault"]
+    if details["error"] and entry.status < 400:
+        said = [one for one in details["timeline"] if one.choice == 0 and one.kind in _PIECES]
+        return {"fault": {"kind": "error_event", "afterChunks": len(said)}}
+    if fault is None or entry.outcome != "scripted":
+        return {}
+    if entry.stream and fault["after"] == 0 and details["reply"]:
+        raise NotServed("It broke off after a time, and a fixture counts events.")
+    told = {"kind": fault["kind"], "afterChunks": fault["after"]}
+    return {"fault": told if fault["seconds"] is None else told | {"seconds": fault["seconds"]}}
+
+
 def _masked(text: str) -> str:
     return text.replace(STAND_IN, HIDDEN)
 
 
 def _heard(found: Found) -> Iterator[Heard]:
     """The first choice of the reply as it was said, piece by piece where it was streamed."""
-    choice, entry = found.details["reply"]["choices"][0], found.entry
+    reply, entry = found.details["reply"], found.entry
+    choice = reply["choices"][0] if reply else NOTHING_SAID
     end = entry.duration_ms / 1000
     left: dict[str, str] = {kind: choice[kind] for kind in _TEXTS}
     line = [one for one in found.details["timeline"] if one.choice == 0]

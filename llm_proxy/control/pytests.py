@@ -7,10 +7,14 @@ from pprint import pformat
 from typing import Any
 
 from llm_proxy.control.asked import chat_asked, sent
+from llm_proxy.control.attempts import CUTS
 from llm_proxy.control.exports import fixture
 from llm_proxy.errors import NotServed
 from llm_proxy.journal.entry import Found
 from llm_proxy.openai_api.again import surface_of
+
+BREAKING = (*CUTS, "error_event", "malformed")
+"""The faults of which no answer comes that a test could look at."""
 
 
 def pytest_test(found: Found) -> str:
@@ -20,6 +24,8 @@ def pytest_test(found: Found) -> str:
         NotServed: as `fixture` does, or it cannot be asked of another server.
     """
     (made,) = fixture(found)["fixtures"]
+    if made.get("fault", {}).get("kind") in BREAKING:
+        raise NotServed("The reply broke off: of that a fixture can be made, and no test.")
     surface = surface_of(found.entry.path)
     assert surface is not None
     asked = chat_asked(found)
