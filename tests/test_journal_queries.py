@@ -1,10 +1,12 @@
 """What can be asked of the journal: filters, verification, the OpenAPI document."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator
 
 from llm_proxy import create_app
 from llm_proxy.journal.entry import MAX_REQUEST_BYTES
@@ -192,10 +194,51 @@ def test_every_route_is_in_the_openapi_document_and_nothing_else() -> None:
     assert "security" not in document
 
 
-def test_the_openapi_document_tells_that_a_key_is_needed() -> None:
-    caller = client(LLM_PROXY_API_KEYS="the-key")
-    answer = caller.get("/control/openapi.json", headers={"Authorization": "Bearer the-key"})
-    assert read(answer)["security"] == [{"key": []}]
+FIXTURE = {"match": {"userMessage": "hi"}, "response": {"content": "Hi."}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/control/faults", {"status": 503, "times": 2, "retryAfter": 1}),
+        ("/control/faults", {"kind": "reset", "times": None, "namespace": "a"}),
+        ("/control/fixtures", FIXTURE),
+        ("/control/fixtures", FIXTURE | {"times": 1, "namespace": "a"}),
+        ("/control/fixtures", {"fixtures": [FIXTURE], "times": 1, "namespace": "a"}),
+    ],
+)
+def test_what_is_taken_is_what_the_openapi_document_says(path: str, body: Any) -> None:
+    caller = client()
+    assert caller.post(path, json=body).status_code == 201
+    document = read(caller.get("/control/openapi.json"))
+    sent = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert problems(document, sent, body) == []
+    assert problems(document, sent, {"nothing": "known"}) != []
+
+
+@pytest.mark.parametrize("query", ["", "?brief=true"])
+def test_the_list_is_what_the_openapi_document_says(caller: FlaskClient, query: str) -> None:
+    document = read(caller.get("/control/openapi.json"))
+    answered = document["paths"]["/control/requests"]["get"]["responses"]["200"]["content"]
+    schema = answered["application/json"]["schema"]
+    assert problems(document, schema, read(caller.get(f"/control/requests{query}"))) == []
+
+
+def problems(document: Any, schema: Any, value: Any) -> list[str]:
+    """What a value lacks to be what a schema in an OpenAPI document says."""
+    whole = schema | {"components": document["components"]}
+    return [error.message for error in Draft202012Validator(whole).iter_errors(value)]
+
+
+def test_the_openapi_document_tells_that_a_key_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("the-key\n")
+    for setting in (
+        {"LLM_PROXY_API_KEYS": "the-key"},
+        {"LLM_PROXY_API_KEYS_FILE": str(tmp_path / "keys")},
+    ):
+        headers = {"Authorization": "Bearer the-key"}
+        answer = client(**setting).get("/control/openapi.json", headers=headers)
+        assert read(answer)["security"] == [{"key": []}]
 
 
 def _references(value: Any) -> set[str]:

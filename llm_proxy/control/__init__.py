@@ -39,7 +39,7 @@ def blueprint(
     described = Route(
         "GET",
         "/openapi.json",
-        lambda: answers.document(openapi([*table, described], keys=bool(server.api_keys))),
+        lambda: answers.document(openapi([*table, described], keys=server.asks_for_keys)),
         "The control API as an OpenAPI document",
     )
     control = Blueprint("control", __name__)

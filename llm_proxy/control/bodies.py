@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from llm_proxy.control.fields import one_needed, refuse_unknown
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.mock.faults.orders import FaultOrder, fault_order
+from llm_proxy.mock.fixtures.shape import FixtureDocument
 from llm_proxy.openai_api.decoding import decode_body
 
 Shape = TypeVar("Shape", bound=Struct)
@@ -55,6 +56,28 @@ class _FixtureEnvelope(Struct, kw_only=True):
     """What stands beside a fixture, or beside several; they answer always if `times` is null."""
 
     fixtures: list[dict[str, Any]] | UnsetType = UNSET
+    namespace: str | None = None
+    times: Times | None = None
+
+
+class FaultBody(FaultOrder, frozen=True, kw_only=True):
+    """A fault with what may stand beside it, as it is told to those who write one."""
+
+    namespace: str | None = None
+    times: Times | None = 1
+
+
+class FixtureBody(FixtureDocument, frozen=True, kw_only=True):
+    """The same of a fixture."""
+
+    namespace: str | None = None
+    times: Times | None = None
+
+
+class FixturesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same of several."""
+
+    fixtures: list[FixtureDocument]
     namespace: str | None = None
     times: Times | None = None
 

@@ -35,8 +35,9 @@ ERROR = {
 def openapi(routes: Iterable[Route], *, keys: bool) -> dict[str, Any]:
     """The document; `keys` says whether the server asks for one."""
     table = list(routes)
-    shapes = [route.body for route in table if route.body is not None]
+    shapes = [shape for route in table for shape in route.bodies]
     _, schemas = msgspec.json.schema_components([*shapes, Entry, Report], ref_template=_REFERENCE)
+    schemas["Summary"] = _without_request(schemas["Entry"])
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
         path = "/control" + _NAME.sub(r"{\1}", route.path)
@@ -55,9 +56,9 @@ def openapi(routes: Iterable[Route], *, keys: bool) -> dict[str, Any]:
 
 def _operation(route: Route) -> Mapping[str, Any]:
     refused = {"description": "It is refused", "content": _content(_named("Error"))}
-    schema = _answers().get((route.method, route.path), {})
+    told = _answers().get((route.method, route.path), {})
     answered: dict[str, Any] = {"description": route.summary}
-    answered["content"] = {route.answer: {"schema": schema} if schema else {}}
+    answered["content"] = {route.answer: {"schema": told} if told else {}}
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": _id(route),
@@ -67,22 +68,27 @@ def _operation(route: Route) -> Mapping[str, Any]:
         ],
         "responses": {_status(route): answered, "default": refused},
     }
-    if route.body is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": _content(_named(route.body.__name__)),
-        }
+    if route.bodies:
+        shapes = [_named(shape.__name__) for shape in route.bodies]
+        schema: Mapping[str, Any] = shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
+        operation["requestBody"] = {"required": True, "content": _content(schema)}
     return operation
 
 
 def _answers() -> Mapping[tuple[str, str], Mapping[str, Any]]:
     """The answers that have a shape with a name."""
-    entries = {"type": "array", "items": _named("Entry")}
+    entries = {"type": "array", "items": _named("Summary")}
     return {
         ("GET", "/requests"): {"type": "object", "properties": {"data": entries}},
         ("GET", "/requests/<name>"): _named("Entry"),
         ("GET", "/report"): _named("Report"),
     }
+
+
+def _without_request(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of an entry as it is listed: its request is there unless `brief` is asked for."""
+    required = [name for name in entry["required"] if name != "request"]
+    return {**entry, "title": "Summary", "required": required}
 
 
 def _status(route: Route) -> str:

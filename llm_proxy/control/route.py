@@ -7,13 +7,13 @@ from msgspec import Struct
 
 
 class Route(NamedTuple):
-    """One path and method; `body` is the shape of what it takes, `query` names parameters."""
+    """One path and method; `bodies` are the shapes of what it takes, `query` names parameters."""
 
     method: str
     path: str
     view: Callable[..., Any]
     summary: str
-    body: type[Struct] | None = None
+    bodies: tuple[type[Struct], ...] = ()
     query: tuple[str, ...] = ()
     answer: str = "application/json"
 

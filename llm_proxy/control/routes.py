@@ -11,8 +11,6 @@ from llm_proxy.control.exchanges import ExchangeViews
 from llm_proxy.control.queries import PARAMETERS
 from llm_proxy.control.route import Route
 from llm_proxy.control.scripts import ScriptViews
-from llm_proxy.mock.faults.orders import FaultOrder
-from llm_proxy.mock.fixtures.shape import FixtureDocument
 from llm_proxy.state import Kind
 
 _KINDS: Mapping[str, Kind] = {
@@ -32,18 +30,24 @@ def routes(scripts: ScriptViews, exchanges: ExchangeViews) -> list[Route]:
 
 def _of_scripts(views: ScriptViews) -> list[Route]:
     table = [
-        Route("POST", "/fixtures", views.add_fixtures, "Add fixtures", FixtureDocument),
-        Route("POST", "/faults", views.add_fault, "Queue a fault", FaultOrder),
-        Route("PUT", "/pacing", views.put_pacing, "Set how fast replies come", bodies.PacingBody),
-        Route("PUT", "/quota", views.put_quota, "Set what may be asked", bodies.QuotaBody),
-        Route("POST", "/reset", views.reset, "Forget a namespace, or all", bodies.ResetBody),
+        Route(
+            "POST",
+            "/fixtures",
+            views.add_fixtures,
+            "Add fixtures",
+            (bodies.FixtureBody, bodies.FixturesBody),
+        ),
+        Route("POST", "/faults", views.add_fault, "Queue a fault", (bodies.FaultBody,)),
+        Route(
+            "PUT", "/pacing", views.put_pacing, "Set how fast replies come", (bodies.PacingBody,)
+        ),
+        Route("PUT", "/quota", views.put_quota, "Set what may be asked", (bodies.QuotaBody,)),
+        Route("POST", "/reset", views.reset, "Forget a namespace, or all", (bodies.ResetBody,)),
         Route("GET", "/namespace", views.namespace, "The namespace of calls with these headers"),
     ]
     for path, kind in _KINDS.items():
         table += [
-            Route(
-                "GET", path, partial(views.listed, kind), f"What is set: {kind}", None, _NAMESPACE
-            ),
+            Route("GET", path, partial(views.listed, kind), f"What is set: {kind}", (), _NAMESPACE),
             Route("DELETE", path, partial(views.clear, kind), f"Remove: {kind}", query=_NAMESPACE),
             Route("DELETE", f"{path}/<name>", partial(views.remove, kind), f"Remove one: {kind}"),
         ]
@@ -73,7 +77,7 @@ def _of_exchanges(views: ExchangeViews) -> list[Route]:
             "/verify",
             views.verify,
             "Whether requests that match came so often",
-            verification.VerifyBody,
+            (verification.VerifyBody,),
         ),
         Route("GET", "/report", views.report, "What clients did about failures", query=_NAMESPACE),
     ]
