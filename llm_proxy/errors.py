@@ -139,6 +139,13 @@ class TooManyListeners(ProxyError):
     default_code = "too_many_listeners"
 
 
+class StorageUnusable(ProxyError):
+    """What the workers share cannot be read or written, at least not now."""
+
+    status = 503
+    default_code = "storage_unusable"
+
+
 class InternalError(ProxyError):
     """A fault of this program; the log has the traceback."""
 

@@ -1,6 +1,10 @@
 """The control API, in process: what it takes, what it refuses, and what that changes."""
 
+import logging
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -314,3 +318,35 @@ def test_a_request_that_is_refused_changes_nothing() -> None:
     assert caller.delete(f"/v1/chat/completions/{stored}").status_code == 429
     caller.delete("/control/quota")
     assert caller.get(f"/v1/chat/completions/{stored}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("DELETE", "/control/requests", None),
+        ("POST", "/control/faults", {"status": 503}),
+        ("POST", "/control/reset", {}),
+    ],
+)
+def test_a_file_that_somebody_locks_is_told_of(
+    method: str,
+    path: str,
+    body: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("llm_proxy.sqlite.database.PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(logging.getLogger("llm_proxy"), "propagate", True)
+    file = tmp_path / "journal.sqlite3"
+    caller = client(LLM_PROXY_JOURNAL=str(file))
+    assert caller.open(path, method=method, json=body).status_code < 300  # makes its tables
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answer = caller.open(path, method=method, json=body)
+    error = read(answer)["error"]
+    assert (answer.status_code, error["type"]) == (503, "server_error")
+    assert (error["code"], error["param"]) == ("storage_unusable", None)
+    assert error["message"] == f"{str(file)!r} cannot be used: database is locked"
+    assert "Traceback" not in caplog.text
+    assert caller.open(path, method=method, json=body).status_code < 300

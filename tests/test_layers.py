@@ -28,7 +28,7 @@ MAY_IMPORT_OURS = {
     "upstream": {"work"},
     "records": {"core", "errors", "settings", "work"},
     "journal": {"core", "errors", "namespaces", "records"},
-    "sqlite": {"core", "journal", "namespaces", "records", "state", "store", "work"},
+    "sqlite": {"core", "errors", "journal", "namespaces", "records", "state", "store", "work"},
     "metrics": {"core", "records", "sqlite", "work"},
     "tracing": {"core", "records"},
     "shell": {

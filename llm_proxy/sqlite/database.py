@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
+from llm_proxy.errors import StorageUnusable
+
 MEMORY = ":memory:"
 """The path of a database that is gone with its connection, and nobody else's."""
 
@@ -21,7 +23,23 @@ ATTEMPTS = 20
 """How often a file is asked to be written ahead while others make it."""
 
 
-class DatabaseUnusable(Exception):
+NOT_OUR_FAULT = frozenset(
+    (
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOTADB,
+    )
+)
+"""What SQLite tells when something is wrong with the file ("Result and Error Codes")."""
+
+
+class DatabaseUnusable(StorageUnusable):
     """The file cannot be used; the message says which, and why."""
 
 
@@ -63,15 +81,32 @@ class Database:
         return self._locate()
 
     def read(self, query: str, *values: object) -> list[Any]:
-        """The rows that a query has."""
+        """The rows that a query has.
+
+        Raises:
+            DatabaseUnusable: the file cannot be read.
+        """
         with self._lock:
-            return self._opened().execute(query, values).fetchall()
+            try:
+                return self._opened().execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                self._refuse_file(error)
+                raise
 
     @contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that nobody else writes beside; undone if anything is raised in it."""
-        with self._lock, _transaction(self._opened()) as connection:
-            yield connection
+        """A transaction that nobody else writes beside; undone if anything is raised in it.
+
+        Raises:
+            DatabaseUnusable: the file cannot be written.
+        """
+        with self._lock:
+            try:
+                with _transaction(self._opened()) as connection:
+                    yield connection
+            except sqlite3.Error as error:
+                self._refuse_file(error)
+                raise
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""
@@ -79,6 +114,12 @@ class Database:
             if self._closing is not None:
                 self._closing()
             self._connection = self._closing = None
+
+    def _refuse_file(self, error: sqlite3.Error) -> None:
+        """Raise what says that the file is to blame, if it is."""
+        code = getattr(error, "sqlite_errorcode", 0)  # that of SQLite's own errors
+        if code & 0xFF in NOT_OUR_FAULT:  # without what is added to tell more
+            raise DatabaseUnusable(f"{self._locate()!r} cannot be used: {error}") from None
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
