@@ -247,6 +247,26 @@ def test_of_what_is_no_reply_no_fixture_can_be_made() -> None:
         assert "fixture can be made" in read(answer)["error"]["message"]
 
 
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        (CHAT, chat_document(messages=[{"role": "user", "content": [IMAGE]}])),
+        (CHAT, chat_document(messages=[{"role": "system", "content": "Go on."}])),
+        ("/v1/completions", {"model": "m", "prompt": [1, 2]}),
+        ("/v1/completions", {"model": "m", "prompt": ["a", "b"]}),
+    ],
+)
+def test_of_what_has_not_one_text_no_fixture_can_be_made(path: str, document: Any) -> None:
+    caller = client()
+    name = caller.post(path, json=document).headers["x-request-id"]
+    answer = caller.get(f"/control/requests/{name}/fixture")
+    assert answer.status_code == 404
+    assert "the text of one question" in read(answer)["error"]["message"]
+
+
 @pytest.mark.parametrize("kind", ["", "/curl", "/fixture", "/pytest", "/diff/req_b"])
 def test_what_the_journal_has_not_is_not_found(kind: str) -> None:
     answer = client().get(f"/control/requests/req_a{kind}")

@@ -20,7 +20,7 @@ from llm_proxy.journal.folded import NOTHING_SAID
 from llm_proxy.journal.timeline import Kind, Timed
 from llm_proxy.mock.recording.answer import Heard
 from llm_proxy.mock.recording.fixture import reply_fixture
-from llm_proxy.mock.recording.matching import match_of
+from llm_proxy.mock.recording.matching import has_text, match_of
 from llm_proxy.openai_api.decoder import Decoded
 
 _TEXTS: tuple[Kind, ...] = ("reasoning", "text", "refusal")
@@ -33,13 +33,15 @@ def fixture(found: Found) -> dict[str, Any]:
     A secret in the request may be any.
 
     Raises:
-        NotServed: it was no request for a reply, or too long to be kept, or there was neither
-            a reply nor an error.
+        NotServed: it was no request for a reply, or too long to be kept, or had no text or several
+            prompts, or there was neither a reply nor an error.
     """
     refuse_unkept(found)
     asked = chat_asked(found, stand_in=STAND_IN)
     if asked is None:
         raise NotServed("Only of a request for a reply that was understood a fixture can be made.")
+    if not has_text(asked) or (asked.endpoint == "completions" and len(asked.messages) > 1):
+        raise NotServed("A fixture is found by the text of one question, which this has not.")
     asked = replace(asked, stream=bool(found.details["timeline"]))
     error = found.details["error"]
     fault = _fault(found)

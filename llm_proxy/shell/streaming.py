@@ -130,8 +130,7 @@ class EventStream(AnswerInPieces):
                 else:
                     note(event)
                     yield from outbox.put(self._encoder.encode(event))
-            last = outbox.rest(self._encoder.end())
-            yield from self._ended(last, "done" if self._fault is None else "scripted")
+            yield from self._ended(outbox.rest(self._encoder.end()), "done")
             return
         except ClientGone:
             if trace is not None:
@@ -151,7 +150,8 @@ class EventStream(AnswerInPieces):
 
     def _ended(self, last: Iterable[bytes], outcome: Outcome) -> Iterator[bytes]:
         """The last pieces of an answer, which has come to this end once they are taken."""
-        self._exchange.ending(outcome)
+        is_faulty = outcome == "done" and self._fault is not None
+        self._exchange.ending("scripted" if is_faulty else outcome)  # unless the fault has missed
         if not self._clock.sees_client:
             # Whoever is in this process takes a piece by being given it, and may know from it
             # that no more will come: the SDK closes behind [DONE].
