@@ -15,7 +15,7 @@ from bench.scenarios import SCENARIOS
 RESULTS = Path(__file__).parent / "results"
 
 QUICK = {"rounds": 2, "block_seconds": 0.2, "scale": 0.03, "seconds": 75.0}
-FULL = {"rounds": 5, "block_seconds": 1.0, "scale": 1.0, "seconds": 720.0}
+FULL = {"rounds": 5, "block_seconds": 1.0, "scale": 1.0, "seconds": 900.0}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -56,15 +56,36 @@ def contest(
     rounds: int | None = None,
     uncounted: int = 1,
     pinned: bool = True,
+    starts: int = 1,
 ) -> None:
     """Let all contenders take turns, so that what disturbs the machine disturbs all alike.
 
     They are on the server's core, if they are to be `pinned`, or on any.
     `units` has the unit of each measure that a turn brings. The first turns of each are
     `uncounted`. Who is not installed, or fails, is left out with the reason.
+
+    Processes that are started alike differ by a tenth for as long as they run. Where less than
+    that matters, the rounds are spread over several `starts`, in a run that is not quick.
     """
+    starts = 1 if run.quick else starts
+    for _ in range(starts):
+        _rounds(
+            run, units, contenders, turn, -(-(rounds or run.rounds) // starts), uncounted, pinned
+        )
+
+
+def _rounds(
+    run: Run,
+    units: Mapping[str, str],
+    contenders: Sequence[Contender],
+    turn: Turn,
+    rounds: int,
+    uncounted: int,
+    pinned: bool,
+) -> None:
+    """The rounds of one start of all contenders."""
     with servers(run, units, contenders, pinned=pinned) as running:
-        for number in range(uncounted + (rounds or run.rounds)):
+        for number in range(uncounted + rounds):
             for server in tuple(running):
                 try:
                     samples = turn(server)

@@ -86,7 +86,7 @@ def measure_latency(run: Run) -> None:
         units = {ADDED: "ms", FIRST: "ms", MANY_LATE: "ms"}
         contenders = _contenders(port, path)
         rounds = 1 if run.quick else ROUNDS
-        contest(run, units, contenders, turn, rounds=rounds)
+        contest(run, units, contenders, turn, rounds=rounds, starts=3)
 
 
 def _path(form: str, events: int) -> str:

@@ -39,4 +39,5 @@ def measure(run: Run) -> None:
         begun = microseconds(server, short, CONNECTIONS, seconds / 2)
         return {REQUEST: request, CHUNK: (stream - begun) / (CHUNKS - 1)}
 
-    contest(run, {REQUEST: "µs", CHUNK: "µs/chunk"}, contenders, turn, rounds=2 * run.rounds)
+    units = {REQUEST: "µs", CHUNK: "µs/chunk"}
+    contest(run, units, contenders, turn, rounds=2 * run.rounds, starts=5)

@@ -12,7 +12,7 @@ from bench.load import load
 from bench.processes import Server
 from bench.run import FAILURES, Run, contest, servers
 from bench.scenarios.json_reply import CONNECTIONS, microseconds
-from bench.wire import post
+from bench.wire import get, post
 
 SHORT, LONG = "Growth: short reply", "Growth: long reply"
 EMPTY, FULL = "Growth: empty journal", "Growth: full journal"
@@ -20,6 +20,7 @@ SMALLER, LARGER = "Growth: 10 requests of 1 MB", "Growth: request of 10 MB"
 
 SHORT_CHUNKS, LONG_CHUNKS = 200, 5000
 JOURNAL_REQUESTS = 20_000
+_LISTED = get("/control/requests?limit=1")
 _JOURNAL = {
     "LLM_PROXY_JOURNAL": "@FOLDER@/journal.sqlite",
     "LLM_PROXY_JOURNAL_MAX": str(JOURNAL_REQUESTS),
@@ -56,6 +57,12 @@ def _chunk_microseconds(run: Run, server: Server, chunks: int) -> float:
 
 
 def _journal(run: Run) -> None:
+    """Each start has one sample of either, as a journal is empty once."""
+    for _ in range(run.rounds):
+        _journal_once(run)
+
+
+def _journal_once(run: Run) -> None:
     units = {EMPTY: "µs", FULL: "µs"}
     request = post(PATH, question())
     with servers(run, units, [who.ours(**_JOURNAL)]) as running:
@@ -63,6 +70,7 @@ def _journal(run: Run) -> None:
             try:
                 load(server.port, request, CONNECTIONS, run.block_seconds, 100)
                 for name in (EMPTY, FULL):
+                    load(server.port, _LISTED, 1, 60, 1)  # which waits until all is written
                     cost = microseconds(server, request, CONNECTIONS, run.block_seconds, 500)
                     run.results.add(name, OURS, "µs", [cost])
                     load(server.port, request, CONNECTIONS, 60, run.scaled(JOURNAL_REQUESTS))

@@ -63,4 +63,4 @@ def measure_separate(run: Run) -> None:
         used = server.cpu_seconds() - before
         return {SEPARATE: used / (SEPARATE_STREAMS * CHUNKS) * 1e6}
 
-    contest(run, {SEPARATE: "µs/chunk"}, contenders, turn)
+    contest(run, {SEPARATE: "µs/chunk"}, contenders, turn, starts=5)
