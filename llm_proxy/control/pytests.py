@@ -29,7 +29,8 @@ def pytest_test(found: Found) -> str:
     surface = surface_of(found.entry.path)
     assert surface is not None
     asked = chat_asked(found)
-    if asked is None or asked.previous or asked.references:
+    assert asked is not None  # else there would be no fixture
+    if asked.previous or asked.references:
         raise NotServed(
             "It goes on from what this server holds, so that a test with a server of its own "
             "cannot repeat it."

@@ -161,7 +161,8 @@ class Views:
         exchange.asked = asked
         exchange.model, exchange.stream = asked.model, asked.stream
         exchange.objections = partial(objections, asked, self._model_ids)
-        if surface.resumed is not None:
+        refers = asked.previous is not None or asked.references
+        if surface.resumed is not None and refers:
             store = self._store.of(namespace_of(asked.headers))
             asked = surface.resumed(asked, partial(store.get, asked.endpoint))
             exchange.objections = partial(objections, asked, self._model_ids)

@@ -10,10 +10,15 @@ from llm_proxy.core.chat_request import ChatRequest, Message
 from llm_proxy.openai_api.responses.items import custom_names
 
 
+def instructed(request: ChatRequest) -> int:
+    """How many messages at the beginning are instructions."""
+    return 1 if request.document.get("instructions") else 0
+
+
 def earlier(request: ChatRequest) -> Sequence[Message]:
     """The messages of a resumed request that are not its own, from the first to the last."""
-    instructed = 1 if request.document.get("instructions") else 0
-    return request.messages[instructed : instructed + request.resumed]
+    own = instructed(request)
+    return request.messages[own : own + request.resumed]
 
 
 def whole_input(request: ChatRequest) -> list[Any]:

@@ -20,6 +20,7 @@ from llm_proxy.openai_api.responses.body import (
     ResponsesBody,
     Text,
 )
+from llm_proxy.openai_api.responses.conversation import instructed
 from llm_proxy.openai_api.responses.object import body
 from llm_proxy.openai_api.responses.references import Find, references, resolved
 from llm_proxy.openai_api.responses.stream import ResponsesEncoder
@@ -115,8 +116,8 @@ def resumed(request: ChatRequest, find: Find) -> ChatRequest:
             param="previous_response_id",
             code="previous_response_not_found",
         )
-    own = _instructed(request)
-    earlier = stored.conversation()[_instructed(stored.request) :]
+    own = instructed(request)
+    earlier = stored.conversation()[instructed(stored.request) :]
     signed = stored.reply.stamped
     return replace(
         request,
@@ -124,11 +125,6 @@ def resumed(request: ChatRequest, find: Find) -> ChatRequest:
         previous_origin=signed.origin if signed.id is not None else "",
         resumed=len(earlier),
     )
-
-
-def _instructed(request: ChatRequest) -> int:
-    """How many messages at the beginning are instructions."""
-    return 1 if request.document.get("instructions") else 0
 
 
 SURFACE = Surface(

@@ -5,10 +5,10 @@ not to, nothing is held against it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from llm_proxy.core.chat_request import ChatRequest, Endpoint
-from llm_proxy.errors import WrongEndpoint
+from llm_proxy.errors import ModelNotFound, WrongEndpoint
 from llm_proxy.openai_api.strict.bounds import Objections, mapping, refused
 from llm_proxy.openai_api.strict.paths import at
 
@@ -68,8 +68,19 @@ def unknown_parameters(request: ChatRequest) -> Objections:
     for path, known in INSIDE.get(request.endpoint, {}).items():
         for param, value in at(request.document, path):
             unknown += [f"{param}.{name}" for name in mapping(value) if name not in known]
-    for name in unknown:
+    yield from unknown_names(unknown)
+
+
+def unknown_names(names: Iterable[str]) -> Objections:
+    """None of these parameters is known."""
+    for name in names:
         yield refused(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
+
+
+def listed(model: str, model_ids: Collection[str]) -> Objections:
+    """The model is one of those that are listed."""
+    if model not in model_ids:
+        yield ModelNotFound(f"The model `{model}` does not exist or you do not have access to it.")
 
 
 def unsupported_parameters(request: ChatRequest) -> Objections:

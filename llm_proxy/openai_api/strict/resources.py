@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from llm_proxy.errors import ModelNotFound
 from llm_proxy.openai_api.decoding import unknown_fields
-from llm_proxy.openai_api.strict.bounds import Objections, refused
+from llm_proxy.openai_api.strict.bounds import Objections
+from llm_proxy.openai_api.strict.models import listed, unknown_names
 
 
 def unknown(document: bytes, shape: type[Struct], model_ids: Sequence[str]) -> Objections:
@@ -21,8 +21,6 @@ def unknown(document: bytes, shape: type[Struct], model_ids: Sequence[str]) -> O
         return
     if not isinstance(sent, dict):
         return
-    for name in unknown_fields(sent, shape):
-        yield refused(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
-    model = sent.get("model")
-    if isinstance(model, str) and model not in model_ids:
-        yield ModelNotFound(f"The model `{model}` does not exist or you do not have access to it.")
+    yield from unknown_names(unknown_fields(sent, shape))
+    if isinstance(model := sent.get("model"), str):
+        yield from listed(model, model_ids)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from llm_proxy.core.chat_request import ChatRequest, Endpoint
-from llm_proxy.errors import ModelNotFound
 from llm_proxy.openai_api.strict.bounds import (
     Objections,
     array,
@@ -19,7 +18,12 @@ from llm_proxy.openai_api.strict.bounds import (
 )
 from llm_proxy.openai_api.strict.choices import words
 from llm_proxy.openai_api.strict.history import answers, names_called
-from llm_proxy.openai_api.strict.models import endpoint, unknown_parameters, unsupported_parameters
+from llm_proxy.openai_api.strict.models import (
+    endpoint,
+    listed,
+    unknown_parameters,
+    unsupported_parameters,
+)
 from llm_proxy.openai_api.strict.output import answer_format, tools
 
 MAX_STOPS = 4
@@ -66,10 +70,7 @@ def objections(request: ChatRequest, model_ids: Sequence[str]) -> Objections:
     """
     for rule in RULES:
         yield from rule(request)
-    if request.model not in model_ids:
-        yield ModelNotFound(
-            f"The model `{request.model}` does not exist or you do not have access to it."
-        )
+    yield from listed(request.model, model_ids)
 
 
 def something_asked(request: ChatRequest) -> Objections:
